@@ -1,0 +1,43 @@
+from . import charts as charts
+from .density import Density as Density
+from .distributions import (
+    Bernoulli as Bernoulli,
+    Beta as Beta,
+    Binomial as Binomial,
+    Cauchy as Cauchy,
+    Dirichlet as Dirichlet,
+    Exponential as Exponential,
+    Flat as Flat,
+    Gamma as Gamma,
+    HalfCauchy as HalfCauchy,
+    HalfFlat as HalfFlat,
+    HalfNormal as HalfNormal,
+    HalfStudentT as HalfStudentT,
+    InverseGamma as InverseGamma,
+    LogNormal as LogNormal,
+    MultivariateNormal as MultivariateNormal,
+    NegativeBinomial as NegativeBinomial,
+    Normal as Normal,
+    Poisson as Poisson,
+    StudentT as StudentT,
+    Uniform as Uniform,
+)
+from .model import Model as Model
+from .model import rv as rv
+from .run.loop import sample as sample
+from .samplers.grid import grid as grid
+from .samplers.hmc import HMC as HMC
+from .samplers.metropolis import Metropolis as Metropolis
+from .samplers.nuts import NUTS as NUTS
+from .supports import (
+    above as above,
+    below as below,
+    interval as interval,
+    ordered as ordered,
+    positive as positive,
+    real as real,
+    simplex as simplex,
+    unit_interval as unit_interval,
+)
+
+__version__: str
