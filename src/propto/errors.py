@@ -114,5 +114,5 @@ class TableError(ProptoError, ValueError):
                 lines.append(f"    mend: {problem.mend}")
         left = len(self.problems) - self.shown
         if left > 0:
-            lines.append(f"... and {left} more problems of this kind.")
+            lines.append(f"... and {left} more problems.")
         return "\n".join(lines)
