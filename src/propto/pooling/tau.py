@@ -1,0 +1,110 @@
+"""The posterior of tau: a one-dimensional quadrature whose nodes carry all else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from propto.pooling.families import TauPrior, Uniform
+from propto.pooling.marginal import Marginal
+from propto.pooling.quadrature import Rule, trapezoid
+
+Floats = NDArray[np.float64]
+
+_STEP = 0.25
+_TOLERANCE = 1e-9
+_DEPTH = 45.0  # the ends of the line hold less than exp(-_DEPTH)
+_FARTHEST = 300.0  # of log tau: beyond it squares overflow
+
+
+@dataclass(frozen=True)
+class TauLine:
+    """The real line mapped to tau, so that every posterior of tau fades fast at both ends.
+
+    ``tau = lower + u / (1 + u / width)`` with ``log u = t - exp(left - t) + exp(t - right)``:
+    logarithmic between left and right, where the likelihood changes with tau, and running out doubly
+    exponentially beyond, however heavy the tail. ``width`` is that of a prior's range, or infinite.
+    """
+
+    left: float
+    right: float
+    lower: float
+    width: float
+
+    def tau(self, t: Floats) -> Floats:
+        """Tau at each t, increasing."""
+        u = np.exp(self._log_u(t))
+        return np.minimum(self.lower + u / (1 + u / self.width), self.lower + self.width)
+
+    def log_slope(self, t: Floats) -> tuple[Floats, Floats]:
+        """Logarithm of d tau / dt, in two parts: one increases with t, the other decreases."""
+        log_u = self._log_u(t)
+        rising = log_u + np.log1p(np.exp(self.left - t) + np.exp(t - self.right))
+        return rising, -2 * np.log1p(np.exp(log_u) / self.width)
+
+    def _log_u(self, t: Floats) -> Floats:
+        return t - np.exp(self.left - t) + np.exp(t - self.right)
+
+
+@dataclass(frozen=True)
+class TauPosterior:
+    """The posterior of tau: a quadrature rule over t, and the map from t to tau."""
+
+    line: TauLine
+    rule: Rule
+
+    @cached_property
+    def nodes(self) -> Floats:
+        """Values of tau at the nodes, shape (n,)."""
+        return self.line.tau(self.rule.t)
+
+    def quantile(self, levels: ArrayLike) -> Floats:
+        """Quantiles of tau, continuous in the level."""
+        return self.line.tau(self.rule.quantile(levels))
+
+
+def tau_posterior(marginal: Marginal, prior: TauPrior, orders: Sequence[float], limit: float) -> TauPosterior:
+    """Integrate the posterior of tau.
+
+    Parameters
+    ----------
+    marginal
+        The table with the prior on mu.
+    prior
+        The prior on tau.
+    orders
+        Orders of the moments of tau that must be right too, each below ``limit``.
+    limit
+        The posterior density falls as ``tau**-(limit + 1)``, or faster.
+    """
+    line = _line(marginal, prior)
+
+    def split(t: Floats) -> tuple[Floats, Floats, Floats]:
+        tau = line.tau(t)
+        given = marginal.given(tau)
+        rising, falling = line.log_slope(t)
+        falling = falling + given.log_spread + prior.log_density(tau)
+        return rising + given.log_fit, falling, np.log(tau)
+
+    rate = min(1.0, limit - max(orders))
+    end = line.right + math.log(min(_DEPTH / rate, _FARTHEST - line.right))
+    return TauPosterior(line, trapezoid(split, orders, line.left - math.log(_DEPTH), end, _STEP, _TOLERANCE))
+
+
+def _line(marginal: Marginal, prior: TauPrior) -> TauLine:
+    """Put left and right where the posterior has stopped changing its shape.
+
+    Below the sd that mu would have at tau = 0, and below the scale of the prior, nothing depends on
+    tau any more; above every scale of the data and of the priors all is a power of tau.
+    """
+    precision = float(np.sum(1 / marginal.variance) + marginal.prior.precision.max())
+    left = math.log(min(prior.spread, precision**-0.5))
+    if isinstance(prior, Uniform):
+        return TauLine(left, math.log(prior.spread) + 1, prior.lower, prior.spread)
+    scatter = max(float(np.ptp(marginal.estimate)), math.sqrt(marginal.variance.max()))
+    return TauLine(left, math.log(max(prior.spread, scatter, marginal.prior.reach)) + 1, 0.0, math.inf)
