@@ -1,0 +1,99 @@
+"""Numbers as a reader wants them: no digit that the error cannot support, and a real minus sign."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+
+MISSING = "–"
+
+
+def number(value: float, error: float, digits: int = 2) -> str:
+    """Write a value with as many digits as its error allows.
+
+    The last printed digit is the ``digits``-th significant digit of ``error``.
+
+    Parameters
+    ----------
+    value
+        The number; NaN (it does not exist) gives a dash.
+    error
+        What limits the digits: a standard deviation, a standard error or a Monte Carlo error, above 0.
+    digits
+        Significant digits of the error to keep.
+
+    Returns
+    -------
+    str
+        The number, with U+2212 as its minus sign.
+
+    Examples
+    --------
+    >>> number(11.3712, 8.22), number(11.3712, 8.22, digits=3), number(123456, 4321), number(float("nan"), 1)
+    ('11.4', '11.37', '123500', '–')
+    """
+    if not np.isfinite(value):
+        return MISSING if np.isnan(value) else ("∞" if value > 0 else "−∞")
+    scale = abs(error) if np.isfinite(error) and error != 0 else (abs(value) or 1.0)
+    decimals = digits - 1 - math.floor(math.log10(scale))
+    if not -6 <= decimals <= 7:
+        return minus(f"{value:.{digits}e}")
+    return minus(f"{round(float(value), decimals):.{max(decimals, 0)}f}")
+
+
+def minus(text: str) -> str:
+    """Replace hyphens used as signs; a rounded zero carries no sign, and an exponent no padding.
+
+    Examples
+    --------
+    >>> minus("-3.0"), minus("-0.0"), minus("2e-09"), minus("1e+10")
+    ('−3.0', '0.0', '2e−9', '1e10')
+    """
+    text = re.sub(r"e\+?(-?)0*", r"e\1", text)
+    if text.startswith("-") and not text.strip("-0."):
+        text = text[1:]
+    return text.replace("-", "−")
+
+
+def bound(value: float) -> str:
+    """Write a small bound with one digit, rounded up so that it stays a bound.
+
+    Examples
+    --------
+    >>> bound(2.18e-9), bound(0.0)
+    ('3e−9', '0')
+    """
+    if value <= 0:
+        return "0"
+    power = math.floor(math.log10(value))
+    return minus(f"{math.ceil(value / 10**power)}e{power}")
+
+
+def span(low: float, high: float, error: float, digits: int = 2) -> str:
+    """Write an interval with the digits that its error allows.
+
+    Examples
+    --------
+    >>> span(-0.43, 16.91, 5.2)
+    '−0.4 to 16.9'
+    """
+    return f"{number(low, error, digits)} to {number(high, error, digits)}"
+
+
+def probability(value: float) -> str:
+    """Write a probability; values within 0.001 of certainty are given as bounds.
+
+    Examples
+    --------
+    >>> probability(0.9412), probability(0.99999), probability(0.0002)
+    ('0.94', '> 0.999', '< 0.001')
+    """
+    if np.isnan(value):
+        return MISSING
+    if value > 0.999:
+        return "> 0.999"
+    if value < 0.001:
+        return "< 0.001"
+    return f"{value:.3f}" if value > 0.99 or value < 0.01 else f"{value:.2f}"

@@ -1,0 +1,70 @@
+"""The section on the run: what is needed to repeat it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from propto.charts.numbers import bound, minus
+from propto.reporting.sections import Section, Table
+
+NAMES = {
+    "file": "Table",
+    "source": "Table",
+    "call": "Call",
+    "seed": "Seed",
+    "version": "propto version",
+    "propto_version": "propto version",
+    "sampler": "Sampler",
+    "settings": "Settings",
+    "draws": "Draws a chain",
+    "chains": "Chains",
+    "interrupted": "Interrupted",
+    "seconds": "Seconds",
+    "seconds_compile": "Seconds of compiling",
+    "seconds_warmup": "Seconds of warm-up",
+    "seconds_sampling": "Seconds of sampling",
+    "time": "Written",
+}
+
+
+def run(pooled: Any, attributes: Mapping[Any, Any], told: Mapping[str, Any]) -> Section:
+    """Model, priors, seed, versions, call, file and time.
+
+    Parameters
+    ----------
+    pooled
+        The exact engine's result, or None.
+    attributes
+        The attributes of the fit, of which those with a name are shown.
+    told
+        Further facts by name; they come before those of the fit. What is empty or zero is left out.
+    """
+    facts: dict[str, Any] = {str(key): value for key, value in told.items()}
+    facts |= {key: value for key, value in attributes.items() if key in NAMES and key not in facts}
+    facts.setdefault("time", datetime.now().astimezone().isoformat(sep=" ", timespec="minutes"))
+    kept = {key: value for key, value in facts.items() if value or key == "seed"}
+    named = {NAMES.get(key, key): _text(value) for key, value in kept.items()}
+    return Section("run", "Run", "How to repeat it", table=Table(("", ""), [*_model(pooled), *named.items()]))
+
+
+def _model(pooled: Any) -> list[tuple[str, str]]:
+    if pooled is None:
+        return []
+    return [
+        ("Model", "yⱼ ~ normal(θⱼ, seⱼ), θⱼ ~ normal(μ, τ)"),
+        ("Prior of μ", str(pooled.prior_mu)),
+        ("Prior of τ", str(pooled.prior_tau)),
+        ("Log evidence", minus(f"{float(pooled.log_evidence):.4f}")),
+        ("Bound of the quadrature error", bound(float(pooled.error_bound))),
+    ]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
