@@ -1,0 +1,6 @@
+"""Diagnosis: how far draws can be trusted, as estimators, a table and a verdict."""
+
+from propto.diagnosis.summary import summary
+from propto.diagnosis.verdict import Reason, Verdict, diagnose
+
+__all__ = ["Reason", "Verdict", "diagnose", "summary"]

@@ -1,0 +1,163 @@
+"""The verdict on a fit: pass, caution or fail, with every reason and its remedy."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from propto.diagnosis import motion, seeds, transitions, values
+from propto.diagnosis.design import Design, design_of
+from propto.diagnosis.divergences import Divergences
+from propto.diagnosis.elements import Piece, count, over, pieces, posterior
+from propto.diagnosis.estimators import MIN_DRAWS, estimable
+from propto.diagnosis.extent import extent
+from propto.diagnosis.mixing import CHANCE, Agreement, Apart, Check, Drift, Measured, Size, Worth
+from propto.diagnosis.reasons import Reason, Verdict
+from propto.diagnosis.scored import Scored
+from propto.diagnosis.tails import Tails
+
+if TYPE_CHECKING:
+    from xarray import Dataset, DataTree
+
+__all__ = ["Reason", "Verdict", "diagnose"]
+
+
+def diagnose(fit: DataTree) -> Verdict:
+    """Judge a fit: can its draws be trusted, and if not, why not and what helps?
+
+    Every scalar element of the posterior is judged, and the statistics that the sampler reported. A limit
+    broken is a reason; the verdict is the gravest of them. No diagnosis sees a mode that no chain visited.
+
+    ============================ ========================== ==========================
+    what is judged               caution                    fail
+    ============================ ========================== ==========================
+    R-hat (1)                    1.01 (2)                   1.05
+    bulk and tail ESS (3)        below 400                  below 100
+    a chain apart from the rest  0.25 sd, beyond chance     1 sd, up to 16 chains
+    many chains: drift           0.05 sd, beyond chance     0.25 sd
+    many chains: draws a chain   worth less than 2          worth less than 1.1
+    draws not finite                                        any
+    a variable never changes     a whole number             any other
+    in some of the chains                                   any but whole numbers
+    chains that never move       any                        1 % of them, beyond chance
+    a rest of 5 % of a chain     beyond chance
+    copied or coupled chains                                any
+    divergences                  any                        1 %, or crowded in a place
+    NaN density on the way       any                        1 %
+    NaN in ``lp`` or ``energy``                             any
+    E-BFMI                       0.3 (one chain: 0.2)       energy never changes
+    acceptance                   0.1; a chain half of all
+    trees cut at the depth       1 %
+    index of a heavy tail        0.7
+    draws a chain                below 100 (4)              below 4
+    one chain; one start point   any
+    interrupted                  any
+    ============================ ========================== ==========================
+
+    1. Up to 16 chains `rhat`; with more, `rhat_nested` over the ``superchains`` of the fit, or over 8 or 16
+       groups of neighbours where chains share no start.
+    2. Or what chance gives the worst of all elements of a healthy run once in 1,000 runs, if that is more.
+    3. With more than 16 chains of fewer than 100 draws it is read off the spread of the chain means.
+    4. Up to 16 chains.
+
+    Parameters
+    ----------
+    fit
+        A fit with a ``posterior`` group (dims chain, draw, ...); ``sample_stats`` is read where it is there.
+
+    Returns
+    -------
+    Verdict
+        Status and reasons; ``str()`` of it reads well at 80 columns.
+
+    Raises
+    ------
+    ShapeError
+        If there are no draws with dims chain and draw.
+
+    Notes
+    -----
+    Every test that rests on chance has a probability of 0.001 in a healthy run, shared by all elements, so
+    that thousands of variables raise no false alarm. Measured on 6,600 healthy runs of 20 variables (4 to
+    1,024 chains, 10 to 2,000 draws, autocorrelation -0.5 to 0.8, about 800 effective draws and more): at
+    most 0.2 % are cautioned, none fails. Of 50 runs with 2,000 or 5,000 variables, none is cautioned. Of 40
+    runs of each of 71 kinds of broken run in the tests, none passes.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> draws = np.random.default_rng(0).normal(size=(4, 1000))
+    >>> draws[3] += 2
+    >>> fit = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), draws)})})
+    >>> verdict = diagnose(fit)
+    >>> verdict.status
+    'fail'
+    >>> print(verdict.reasons[0].message)
+    R-hat of mu is 1.336, the limit 1.01: the chains have not settled on one distribution.
+
+    References
+    ----------
+    Vehtari, Gelman, Simpson, Carpenter, Bürkner (2021), Bayesian Analysis 16(2); Margossian, Hoffman,
+    Sountsov, Riou-Durand, Vehtari, Gelman (2024), Bayesian Analysis; Betancourt (2016), arXiv:1604.00695.
+    """
+    draws, design = posterior(fit), design_of(fit)
+    reasons = extent(design, interrupted=bool(fit.attrs.get("interrupted", 0)))
+    if draws.sizes["draw"] == 0 or draws.sizes["chain"] == 0:
+        return Verdict.of(reasons)
+    statistics = _statistics(fit)
+    position = motion.signatures(pieces(draws))
+    checks = _checks(design, statistics, CHANCE / count(draws))
+    return Verdict.of(
+        [
+            *reasons,
+            *transitions.reported(statistics),
+            *motion.standstill(position),
+            *seeds.duplicates(position),
+            *seeds.coupled(pieces(draws), count(draws)),
+            *_of_the_elements(draws, checks, float(motion.frozen(position).mean())),
+        ]
+    )
+
+
+def _statistics(fit: DataTree) -> transitions.Statistics:
+    """The statistics of the transitions that the sampler wrote down, each (chain, draw)."""
+    if "sample_stats" not in fit.children:
+        return {}
+    group = fit["sample_stats"].to_dataset()
+    known = {name: x for name, x in group.data_vars.items() if set(x.dims) == {"chain", "draw"}}
+    return {str(name): x.transpose("chain", "draw").values for name, x in known.items()}
+
+
+def _checks(design: Design, statistics: transitions.Statistics, share: float) -> list[Check]:
+    """The checks of single elements that this run calls for."""
+    if design.draws < MIN_DRAWS:
+        return []
+    checks: list[Check] = [Agreement(design, share), Size(design), Apart(design, share), Tails()]
+    if design.many:
+        checks += [Worth(design), Drift(design, share)]
+    if "diverging" in statistics and statistics["diverging"].any():
+        checks.append(Divergences(statistics["diverging"].astype(bool), share))
+    return checks
+
+
+def _of_the_elements(draws: Dataset, checks: list[Check], frozen: float) -> list[Reason]:
+    """Measure all elements piece by piece, then let every check judge them together."""
+
+    def measure(piece: Piece) -> tuple[list[str], list[str], Measured, list[Measured]]:
+        raw = piece.draws()
+        usable = estimable(raw)
+        scored = Scored([name for name, use in zip(piece.names, usable, strict=True) if use], raw[usable])
+        return piece.names, scored.names, values.measure(raw), [check.measure(scored) for check in checks]
+
+    names, usable, raw, measured = zip(*over(measure, pieces(draws)), strict=True)
+    reasons = values.judge(list(chain(*names)), _joined(raw), frozen)
+    for check, numbers in zip(checks, zip(*measured, strict=True), strict=True):
+        reasons += check.judge(list(chain(*usable)), _joined(numbers))
+    return reasons
+
+
+def _joined(parts: tuple[Measured, ...]) -> Measured:
+    """The numbers of all pieces in one array each."""
+    return tuple(map(np.concatenate, zip(*parts, strict=True)))
