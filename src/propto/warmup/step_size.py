@@ -1,0 +1,75 @@
+"""Dual averaging: learn a step size so that the mean acceptance over chains reaches its target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from propto.errors import OptionError
+
+
+class AveragingState(NamedTuple):
+    """Progress of the search for a log step size."""
+
+    iteration: Float[Array, ""]
+    center: Float[Array, ""]
+    error: Float[Array, ""]
+    log_step: Float[Array, ""]
+    log_average: Float[Array, ""]
+
+
+@dataclass(frozen=True)
+class DualAveraging:
+    r"""One update an iteration, on the acceptance averaged over all chains of a block.
+
+    With error :math:`h_m = (1 - \frac{1}{m + t_0}) h_{m-1} + \frac{\delta - a_m}{m + t_0}` the step is
+    :math:`\log\epsilon_m = \mu - \sqrt{m}\, h_m/\gamma`; the result is the average of :math:`\log\epsilon_m`
+    with weights that decay as :math:`m^{-\kappa}`.
+
+    Parameters
+    ----------
+    target
+        Wanted mean acceptance delta, in (0, 1).
+    gamma, t0, kappa
+        The constants of the paper.
+
+    References
+    ----------
+    Nesterov (2009), Math. Program. 120:221. Hoffman and Gelman (2014), JMLR 15:1593, section 3.2.
+    """
+
+    target: float
+    gamma: float = 0.05
+    t0: float = 10.0
+    kappa: float = 0.75
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target < 1:
+            raise OptionError(f"target_acceptance must be between 0 and 1, got {self.target}")
+
+    def init(self, step_size: Float[Array, ""]) -> AveragingState:
+        """Start the search near a step size."""
+        log_step = jnp.log(step_size)
+        zero = jnp.zeros_like(log_step)
+        return AveragingState(zero, log_step + jnp.log(10.0), zero, log_step, log_step)
+
+    def update(self, state: AveragingState, mean_acceptance: Float[Array, ""]) -> AveragingState:
+        """One iteration of the search."""
+        m = state.iteration + 1
+        weight = 1 / (m + self.t0)
+        error = (1 - weight) * state.error + weight * (self.target - mean_acceptance)
+        log_step = state.center - jnp.sqrt(m) * error / self.gamma
+        decay = m**-self.kappa
+        log_average = decay * log_step + (1 - decay) * state.log_average
+        return AveragingState(m, state.center, error, log_step, log_average)
+
+    def value(self, state: AveragingState) -> Float[Array, ""]:
+        """The step size to try next."""
+        return jnp.exp(state.log_step)
+
+    def result(self, state: AveragingState) -> Float[Array, ""]:
+        """The step size learnt."""
+        return jnp.exp(state.log_average)
