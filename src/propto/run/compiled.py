@@ -1,0 +1,134 @@
+"""Compiled programs: each is compiled once a process, and kept on disk for the next process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jax
+
+# Enough for the programs of several densities; the least recently used is forgotten.
+LIMIT = 64
+
+_programs: OrderedDict[Hashable, Any] = OrderedDict()
+_locks: dict[Hashable, threading.Lock] = {}
+_guard = threading.Lock()
+
+
+def call(name: Hashable, function: Callable[..., Any], *args: Any, compile_only: bool = False) -> Any:
+    """Call a function through its compiled program; one name and one shape of arguments is one program.
+
+    Parameters
+    ----------
+    name
+        What the function is; equal names mean equal functions.
+    function
+        A function of arrays.
+    *args
+        Pytrees of arrays.
+    compile_only
+        Do not run it.
+    """
+    with jax.enable_x64(True):
+        args = jax.tree.map(_as_array, args)
+        leaves, structure = jax.tree.flatten(args)
+        key = (name, structure, tuple((leaf.shape, leaf.dtype, leaf.sharding) for leaf in leaves))
+        with _lock(key):
+            program = _programs.get(key) or jax.jit(function).lower(*args).compile()
+            _keep(key, program)
+        return None if compile_only else program(*args)
+
+
+def _as_array(leaf: Any) -> jax.Array:
+    """An array of strong type, so that one program serves arrays wherever they come from."""
+    array = jax.numpy.asarray(leaf)
+    return array.astype(array.dtype) if array.weak_type else array
+
+
+def _lock(key: Hashable) -> threading.Lock:
+    with _guard:
+        return _locks.setdefault(key, threading.Lock())
+
+
+def _keep(key: Hashable, program: Any) -> None:
+    with _guard:
+        _programs[key] = program
+        _programs.move_to_end(key)
+        while len(_programs) > LIMIT:
+            forgotten, _ = _programs.popitem(last=False)
+            _locks.pop(forgotten, None)
+
+
+class _DiskCache:
+    """JAX's settings while at least one run wants its programs kept on disk; the caller's come back after."""
+
+    def __init__(self) -> None:
+        self.guard, self.users = threading.Lock(), 0
+        self.before: dict[str, Any] = {}
+
+    def open(self) -> None:
+        with self.guard:
+            self.users += 1
+            folder = _writable(cache_folder()) if self.users == 1 else None
+            if folder and _setting("jax_compilation_cache_dir") is None:  # the user's own folder is respected
+                self._set(
+                    jax_compilation_cache_dir=str(folder),
+                    jax_persistent_cache_min_compile_time_secs=0.0,
+                    jax_persistent_cache_min_entry_size_bytes=-1,
+                )
+
+    def close(self) -> None:
+        with self.guard:
+            self.users -= 1
+            if self.users == 0 and self.before:
+                self._set(**self.before)
+                self.before = {}
+
+    def _set(self, **settings: Any) -> None:
+        from jax.experimental.compilation_cache import compilation_cache
+
+        self.before = {name: _setting(name) for name in settings}
+        for name, value in settings.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+
+
+_disk = _DiskCache()
+
+
+@contextmanager
+def disk_cache(enabled: bool) -> Iterator[None]:
+    """Keep what is compiled within in propto's cache folder, unless the user has given JAX another one."""
+    if not enabled:
+        yield
+        return
+    _disk.open()
+    try:
+        yield
+    finally:
+        _disk.close()
+
+
+def _setting(name: str) -> Any:
+    return getattr(jax.config, name)
+
+
+def _writable(folder: Path) -> Path | None:
+    """The folder, made if need be; None where nothing can be written (a run does without it then)."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def cache_folder() -> Path:
+    """Where compiled programs are kept between processes."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("propto")) / "compiled"

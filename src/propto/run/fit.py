@@ -1,0 +1,105 @@
+"""The result of a run: an xarray.DataTree in ArviZ's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+import propto
+from propto.density import Density
+from propto.names import axes_of
+from propto.run.block import Trace
+from propto.run.compiled import call
+
+# Positions are mapped to the variables in batches of about this many numbers.
+BATCH = 2_000_000
+
+
+def make_fit(
+    density: Density, trace: Trace, windows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
+) -> xr.DataTree:
+    """Put draws, statistics, warm-up and settings together.
+
+    Parameters
+    ----------
+    density
+        What was sampled.
+    trace
+        All draws, shape (draw, chain, ...).
+    windows
+        Facts of every warm-up window.
+    facts
+        Attributes of the fit.
+    """
+    draws, chains, _ = trace.q.shape
+    index = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    groups = {
+        "posterior": xr.Dataset(_posterior(density, trace.q), coords={**index, **density.coords}),
+        "sample_stats": xr.Dataset(_statistics(trace), coords=index),
+        "warmup": _warmup(windows),
+    }
+    if density.observed:
+        observed = {
+            name: (axes_of(name, np.ndim(x), density.dims), np.asarray(x))
+            for name, x in density.observed.items()
+        }
+        groups["observed_data"] = xr.Dataset(observed, coords=_used(density.coords, observed))
+    groups["posterior"] = groups["posterior"].drop_vars(_unused(density, groups["posterior"]))
+    fit = xr.DataTree.from_dict(groups)
+    fit.attrs = {"propto_version": propto.__version__, "jax_version": jax.__version__, **facts}
+    fit["posterior"].attrs["inference_library"] = "propto"
+    return fit
+
+
+def constrained(density: Density, q: Float[np.ndarray, "... dim"]) -> dict[str, np.ndarray]:
+    """The variables at many positions, shape (..., *shape of the variable)."""
+    rows = q.reshape(-1, density.dim)
+    # The batches have few sizes, so that there are few programs: a power of two, filled up.
+    size = 1 << (min(len(rows), max(1, BATCH // density.dim)) - 1).bit_length()
+    function = jax.vmap(density.program.constrain, in_axes=(None, 0))
+    parts = []
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size]
+        filled = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])
+        values = call(("constrain", density.program), function, density.data, filled)
+        parts.append({name: np.asarray(value)[: len(batch)] for name, value in values.items()})
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in density.names}
+    return {name: value.reshape(*q.shape[:-1], *value.shape[1:]) for name, value in joined.items()}
+
+
+def _posterior(density: Density, q: np.ndarray) -> dict[str, Any]:
+    values = constrained(density, q)
+    return {
+        name: (("chain", "draw", *axes_of(name, value.ndim - 2, density.dims)), value.swapaxes(0, 1))
+        for name, value in values.items()
+    }
+
+
+def _statistics(trace: Trace) -> dict[str, Any]:
+    statistics = {name: np.asarray(value) for name, value in trace.info._asdict().items()}
+    statistics |= {"lp": trace.logp, "step_size": trace.step_size}
+    return {name: (("chain", "draw"), value.swapaxes(0, 1)) for name, value in statistics.items()}
+
+
+def _warmup(windows: Sequence[Mapping[str, Any]]) -> xr.Dataset:
+    """One row a window; ``scale`` is that of every unconstrained coordinate."""
+    if not windows:
+        return xr.Dataset()
+    columns = {name: np.stack([np.asarray(window[name]) for window in windows]) for name in windows[0]}
+    axes = {1: ("window",), 2: ("window", "coordinate")}
+    return xr.Dataset({name: (axes[column.ndim], column) for name, column in columns.items()})
+
+
+def _used(coords: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    used = {axis for axes, _ in variables.values() for axis in axes}
+    return {name: labels for name, labels in coords.items() if name in used}
+
+
+def _unused(density: Density, dataset: xr.Dataset) -> list[str]:
+    used = {axis for variable in dataset.data_vars.values() for axis in variable.dims}
+    return [name for name in density.coords if name not in used]

@@ -1,0 +1,185 @@
+"""Sampling: the options of a run, checked, and the result of the run, put together."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+from propto.density import Density
+from propto.errors import GradientError, ModelError, OptionError
+from propto.options import LARGEST_SEED, whole
+from propto.run.compiled import disk_cache
+from propto.run.fit import make_fit
+from propto.run.interrupt import Stop, interrupts
+from propto.run.leader import Run
+from propto.run.progress import Facts, make_progress
+from propto.samplers.base import Sampler
+from propto.samplers.metropolis import Metropolis
+from propto.samplers.nuts import NUTS
+from propto.warmup.schedule import windows
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def sample(
+    density: Density,
+    *,
+    sampler: Sampler | None = None,
+    draws: int = 1000,
+    warmup: int | None = None,
+    chains: int = 8,
+    seed: int = 0,
+    init: Mapping[str, Any] | None = None,
+    block_size: int = 4,
+    chunk_size: int | None = None,
+    threads: int | None = None,
+    executor: Executor | None = None,
+    max_time: float | None = None,
+    progress: bool | None = None,
+    cache: bool = True,
+) -> xarray.DataTree:
+    """Draw from a density by Markov chain Monte Carlo.
+
+    The draws depend on the density, its data, the sampler, ``warmup``, ``chains``, ``block_size``,
+    ``init`` and ``seed``; not on ``chunk_size``, ``threads`` or ``executor``, bit for bit.
+
+    Parameters
+    ----------
+    density
+        A `Density`, or a conditioned model.
+    sampler
+        `NUTS()` where the density has gradients, else `Metropolis()`; or one of your choice.
+    draws
+        Kept draws of every chain, at least 1.
+    warmup
+        Transitions of every chain to learn from first, at least 0; the sampler's own default if None.
+    chains
+        Number of chains, at least 1.
+    seed
+        Seed of all random numbers, at least 0.
+    init
+        Start values by variable name: one for all chains, or one for each along a first axis.
+    block_size
+        Chains that one compiled program advances together.
+    chunk_size
+        Transitions between two looks of the host, at least 1; chosen by time if None.
+    threads
+        Blocks advanced at once, at least 1; by default as many as there are processors.
+    executor
+        Any ``concurrent.futures.Executor`` to run the blocks on, in place of threads.
+    max_time
+        Seconds, above 0, after which to stop and return what was drawn; compiling and warm-up count.
+    progress
+        False for silence.
+    cache
+        Keep compiled programs on disk for the next process.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior``, ``sample_stats``, ``warmup`` and (of a model) ``observed_data``, with names
+        and dims as ArviZ has them; settings, seed, versions and seconds as attributes. After an interrupt
+        or ``max_time`` it holds what was drawn, and ``attrs["interrupted"]`` is 1.
+
+    Raises
+    ------
+    GradientError
+        The sampler needs gradients, the density has none.
+    StartError
+        No start point with a finite density was found.
+    DensityError
+        The density is negative or NaN (``log=False``), or its function raised an error.
+    ModelError
+        The model was not conditioned.
+    InterruptedRunError
+        The run was stopped before the first draw.
+    OptionError
+        An option is out of range.
+
+    Examples
+    --------
+    >>> import propto as pp
+    >>> posterior = pp.Density(lambda x: -0.5 * x**2, {"x": pp.real()})
+    >>> fit = pp.sample(posterior, draws=200, seed=1, progress=False)
+    >>> abs(float(fit.posterior["x"].mean())) < 0.2
+    True
+    """
+    _check_density(density)
+    sampler = _check_sampler(sampler, density)
+    draws, chains = whole("draws", draws, 1), whole("chains", chains, 1)
+    warmup = sampler.default_warmup if warmup is None else whole("warmup", warmup, 0)
+    seed, block_size = whole("seed", seed, 0, LARGEST_SEED), whole("block_size", block_size, 1)
+    chunk_size = None if chunk_size is None else whole("chunk_size", chunk_size, 1)
+    if max_time is not None and not max_time > 0:
+        raise OptionError(f"max_time must be a number of seconds above 0, got {max_time!r}")
+    with ExitStack() as stack:
+        stack.enter_context(jax.enable_x64(True))
+        stack.enter_context(disk_cache(cache))
+        asked = stack.enter_context(interrupts())
+        executor = _executor(executor, threads, stack)
+        stop = Stop(asked, None if max_time is None else time.monotonic() + max_time)
+        run = Run(density.as_it_stands(), sampler, seed, executor, make_progress(progress), chunk_size, stop)
+        try:
+            run.start(chains, block_size, init, adapts=warmup > 0)
+            run.warm_up(windows(warmup))
+            trace = run.draw(draws)
+        finally:
+            run.progress.close()
+        settings = {"warmup": warmup, "draws": draws, "block_size": block_size, "sampler": repr(sampler)}
+        attributes = {"seed": seed, "settings": json.dumps(settings, sort_keys=True), **run.attributes(trace)}
+        attributes["interrupted"] = int(len(trace.q) < draws)
+        fit = make_fit(run.density, trace, run.windows, attributes)
+    if progress is not False:
+        print(_line(attributes, run.facts), file=sys.stderr)
+    return fit
+
+
+def _check_density(density: Any) -> None:
+    if not isinstance(density, Density):
+        mend = "condition it first: model.given(...)" if hasattr(density, "given") else "see pp.Density"
+        raise ModelError(f"pp.sample draws from a density, got {density!r}; {mend}")
+    if density.dim == 0:
+        raise ModelError("the density has no free variables: all are observed, and there is nothing to draw")
+
+
+def _check_sampler(sampler: Sampler | None, density: Density) -> Sampler:
+    """The sampler of choice, or the default one."""
+    if sampler is None:
+        return NUTS() if density.has_gradient else Metropolis()  # type: ignore[return-value]
+    if isinstance(sampler, type) or not hasattr(sampler, "step"):
+        raise OptionError(f"sampler must be one such as pp.NUTS(), got {sampler!r}")
+    if sampler.needs_gradient and not density.has_gradient:
+        raise GradientError(
+            f"{type(sampler).__name__} needs gradients, but the density was given with jax=False. "
+            "Use pp.Metropolis(), or write the density with jax.numpy."
+        )
+    return sampler
+
+
+def _executor(executor: Executor | None, threads: int | None, stack: ExitStack) -> Executor:
+    """The user's executor, or threads that end with the run."""
+    if executor is None:
+        workers = os.cpu_count() if threads is None else whole("threads", threads, 1)
+        return stack.enter_context(ThreadPoolExecutor(workers))
+    if threads is not None:
+        raise OptionError("give threads or an executor, not both: an executor has its own number of workers")
+    return executor
+
+
+def _line(attributes: Mapping[str, Any], facts: Facts) -> str:
+    seconds = {name: attributes[f"seconds_{name}"] for name in ("compile", "warmup", "sampling")}
+    stopped = " (stopped early)" if attributes["interrupted"] else ""
+    drawn = f"{attributes['chains']} chains of {attributes['draws']} draws{stopped}"
+    return (
+        f"propto: {attributes['sampler']}, {drawn}; compiling {seconds['compile']:.1f} s, "
+        f"warm-up {seconds['warmup']:.1f} s, sampling {seconds['sampling']:.1f} s; {facts}"
+    )
