@@ -1,0 +1,182 @@
+"""The command line: parsing arguments, and turning errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import propto
+from propto.errors import ProptoError
+
+OK, FAILED, BAD_INPUT, OUR_BUG, INTERRUPTED = 0, 1, 2, 101, 130
+
+EPILOG = """\
+examples:
+  propto fit schools.csv                            a table, a verdict and schools.report.html beside it
+  propto fit schools.csv --prior-tau 'halfcauchy(5)'  with a prior of your own
+  propto fit - --json - < schools.csv               for other programs
+  propto check schools.csv                          only read the table and say what was understood
+
+exit codes: 0 fitted and the diagnosis passed (or cautions), 1 fitted but it failed, 2 bad input or
+arguments (nothing is written), 101 a bug of propto, 130 interrupted
+"""
+
+PRIOR_MU = "normal(mean, sd), student_t(df, loc, scale) or flat"
+PRIOR_TAU = "uniform(low, high), halfnormal(s), halfcauchy(s), halfstudent_t(df, s) or exponential(rate)"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    arguments = parser().parse_args(argv)
+    if not hasattr(arguments, "run"):
+        parser().print_help()
+        return OK
+    try:
+        return arguments.run(arguments)
+    except ProptoError as error:
+        print(f"propto: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("propto: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left, as in `propto fit ... | head`
+        sys.stderr.close()
+        return OK
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        print(
+            "propto: this is a bug of propto, not of your data; please report it with the lines above.",
+            file=sys.stderr,
+        )
+        return OUR_BUG
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    main = argparse.ArgumentParser(
+        prog="propto",
+        description="Bayesian inference from a posterior written up to a constant.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    main.add_argument("--version", action="version", version=f"propto {propto.__version__}")
+    commands = main.add_subparsers(title="commands", metavar="COMMAND")
+    _add_fit(commands)
+    _add_check(commands)
+    return main
+
+
+def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    fit = commands.add_parser(
+        "fit",
+        help="pool a table of estimates with standard errors",
+        description="Pool a table of estimates with standard errors: what is the effect of each group really?",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_table(fit)
+    model = fit.add_argument_group("the model")
+    model.add_argument("--prior-mu", metavar="PRIOR", help=f"prior of the mean of all groups: {PRIOR_MU}")
+    model.add_argument("--prior-tau", metavar="PRIOR", help=f"prior of the sd between groups: {PRIOR_TAU}")
+    model.add_argument(
+        "--engine",
+        choices=("both", "exact", "mcmc"),
+        help="exact integration, Markov chain Monte Carlo, or both and their gap (up to 1,000 groups: both)",
+    )
+    chains = fit.add_argument_group("Markov chain Monte Carlo")
+    chains.add_argument(
+        "--sampler", choices=("nuts", "hmc", "metropolis"), default="hmc", help="default: hmc"
+    )
+    chains.add_argument(
+        "--draws", type=_positive, default=1000, metavar="N", help="draws of each chain (1000)"
+    )
+    chains.add_argument("--chains", type=_positive, default=8, metavar="N", help="number of chains (8)")
+    chains.add_argument(
+        "--seed", type=_natural, default=0, metavar="N", help="seed of all random numbers (0)"
+    )
+    output = fit.add_argument_group("output")
+    output.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write the report there (default, without other outputs: beside the table)",
+    )
+    output.add_argument("--json", metavar="FILE", help="write all results as JSON; - for standard output")
+    output.add_argument(
+        "--csv", metavar="FILE", help="write the groups' results as CSV; - for standard output"
+    )
+    output.add_argument("--save", metavar="FILE.nc", help="write the draws as netCDF, for ArviZ and xarray")
+    output.add_argument("--force", action="store_true", help="overwrite files that exist")
+    output.add_argument("--quiet", action="store_true", help="results only: no notes and no progress")
+    output.add_argument("--no-color", action="store_true", help="no colours (NO_COLOR is respected too)")
+    fit.set_defaults(run=_run_fit)
+
+
+def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    check = commands.add_parser("check", help="only read a table, and say what was understood")
+    _add_table(check)
+    check.set_defaults(run=_run_check)
+
+
+def _add_table(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "table", metavar="TABLE", help="CSV, TSV, Excel, Parquet or JSON lines; - for standard input"
+    )
+    columns = command.add_argument_group("the table")
+    columns.add_argument("--estimate", metavar="COLUMN", help="column of the estimates (guessed by its name)")
+    columns.add_argument("--std-error", metavar="COLUMN", help="column of their standard errors (guessed)")
+    columns.add_argument("--label", metavar="COLUMN", help="column of the groups' names (guessed)")
+    columns.add_argument("--log", action="store_true", help="the estimates are ratios: take logarithms")
+    columns.add_argument(
+        "--level",
+        type=_share,
+        default=0.95,
+        metavar="P",
+        help="level of intervals given in place of errors (0.95)",
+    )
+
+
+def _run_fit(arguments: argparse.Namespace) -> int:
+    from propto.commands.fit import fit
+
+    return fit(arguments)
+
+
+def _run_check(arguments: argparse.Namespace) -> int:
+    from propto.commands.check import check
+
+    return check(arguments)
+
+
+def _natural(text: str) -> int:
+    return _whole(text, 0)
+
+
+def _positive(text: str) -> int:
+    return _whole(text, 1)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+    if value < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {value}")
+    return value
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}") from None
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {value}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

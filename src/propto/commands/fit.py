@@ -1,0 +1,158 @@
+"""``propto fit``: from a table to a verdict, a table of results and a report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from propto.commands.check import read, tell
+from propto.commands.outputs import Outputs
+from propto.commands.screen import show
+from propto.errors import OptionError
+from propto.pooling.exact import pool_exact
+from propto.pooling.pooled import Pooled
+from propto.pooling.priors import parse_mu, parse_tau
+
+if TYPE_CHECKING:
+    import xarray
+
+    from propto.diagnosis import Verdict
+    from propto.pooling.agreement import Agreement
+    from propto.pooling.drawn import Drawn
+    from propto.pooling.tables import Table
+
+# With more groups MCMC runs only when asked for: it takes minutes where the integral takes a second.
+MCMC_GROUPS = 1000
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that a fit has found; what did not run is None.
+
+    Attributes
+    ----------
+    table
+        The table as read.
+    pooled
+        The exact posterior.
+    fit, drawn
+        Draws of the MCMC engine, and their summary.
+    agreement
+        How far the two engines lie apart.
+    verdict
+        Whether the numbers can be trusted.
+    seed
+        Seed of the random numbers.
+    seconds
+        Wall time from the arguments to the results.
+    """
+
+    table: Table
+    pooled: Pooled | None
+    fit: xarray.DataTree | None
+    drawn: Drawn | None
+    agreement: Agreement | None
+    verdict: Verdict
+    seed: int
+    seconds: float
+
+    @property
+    def answer(self) -> Pooled | Drawn:
+        """The numbers to show: the exact ones where there are any."""
+        answer = self.pooled or self.drawn
+        assert answer is not None  # one engine at least has run
+        return answer
+
+
+def fit(arguments: argparse.Namespace) -> int:
+    """Do what the command says; returns the exit code."""
+    began = time.monotonic()
+    priors = {
+        "prior_mu": None if arguments.prior_mu is None else parse_mu(arguments.prior_mu),
+        "prior_tau": None if arguments.prior_tau is None else parse_tau(arguments.prior_tau),
+    }
+    outputs = Outputs.of(arguments)
+    outputs.check()
+    table = read(arguments)
+    if not arguments.quiet:
+        tell(table)
+    engine = _engine(arguments, len(table.label))
+    columns = {"estimate": table.estimate, "std_error": table.std_error, "label": table.label}
+    pooled = None if engine == "mcmc" else pool_exact(**columns, **priors)
+    draws = None if engine == "exact" else _sample(arguments, {**columns, **priors})
+    drawn, agreement, verdict = _judge(pooled, draws)
+    seconds = time.monotonic() - began
+    result = Result(table, pooled, draws, drawn, agreement, verdict, arguments.seed, seconds)
+    report = outputs.write(result)
+    if not outputs.takes_stdout:
+        show(result, report, colour=not arguments.no_color)
+    if draws is not None and draws.attrs["interrupted"]:
+        return 130
+    return 1 if verdict.status == "fail" else 0
+
+
+def _engine(arguments: argparse.Namespace, groups: int) -> str:
+    if arguments.engine:
+        if arguments.engine == "exact" and arguments.save:
+            raise OptionError("--save writes the draws of the MCMC engine; leave out --engine exact")
+        return str(arguments.engine)
+    if groups <= MCMC_GROUPS or arguments.save:
+        return "both"
+    if not arguments.quiet:
+        print(
+            f"propto: {groups:,} groups: exact integration only; --engine both adds MCMC, which takes longer",
+            file=sys.stderr,
+        )
+    return "exact"
+
+
+def _sample(arguments: argparse.Namespace, problem: dict[str, Any]) -> xarray.DataTree:
+    from propto.pooling.model import pool_mcmc
+    from propto.samplers.hmc import HMC
+    from propto.samplers.metropolis import Metropolis
+    from propto.samplers.nuts import NUTS
+
+    samplers: dict[str, Any] = {
+        # Small steps: the model is cheap, and a small tau makes a narrow neck.
+        "nuts": NUTS(target_acceptance=0.95),
+        "hmc": HMC(target_acceptance=0.95),
+        "metropolis": Metropolis(),
+    }
+    return pool_mcmc(
+        **problem,
+        sampler=samplers[arguments.sampler],
+        draws=arguments.draws,
+        chains=arguments.chains,
+        seed=arguments.seed,
+        progress=False if arguments.quiet else None,
+    )
+
+
+def _judge(
+    pooled: Pooled | None, fit: xarray.DataTree | None
+) -> tuple[Drawn | None, Agreement | None, Verdict]:
+    """Summarise and diagnose the draws, and hold the two engines against each other."""
+    from propto.diagnosis import Reason, Verdict, diagnose
+
+    if fit is None:
+        return None, None, Verdict("pass", ())
+    from propto.pooling.agreement import compare
+    from propto.pooling.drawn import Drawn
+
+    drawn, verdict = Drawn.of(fit), diagnose(fit)
+    agreement = compare(pooled, fit) if pooled is not None else None
+    if agreement is None or agreement.agrees:
+        return drawn, agreement, verdict
+    disagreement = Reason(
+        severity="fail",
+        variable=agreement.quantity,
+        statistic="gap between the engines",
+        value=agreement.max_gap_mcse,
+        limit=agreement.limit,
+        message=f"the engines differ by {agreement.max_gap_mcse:.1f} MCSE in the {agreement.quantity}",
+        remedy="Trust the exact engine; draw more with --draws, and look at the other reasons.",
+    )
+    return drawn, agreement, Verdict("fail", (disagreement, *verdict.reasons))

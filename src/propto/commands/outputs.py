@@ -1,0 +1,175 @@
+"""The files that ``propto fit`` writes: checked before the work, written whole or not at all after it."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import propto
+from propto.errors import OptionError
+from propto.files import write_text, write_whole
+
+if TYPE_CHECKING:
+    from propto.commands.fit import Result
+
+SCHEMA_VERSION = 1
+STDOUT = "-"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where results go: None for what is not wanted, ``-`` for standard output.
+
+    ``beside`` says that the report's name is propto's own choice, beside the table, since no output was
+    asked for. Then an earlier report is replaced, and a folder that refuses it costs the report only.
+    """
+
+    report: str | None
+    json: str | None
+    csv: str | None
+    save: str | None
+    force: bool
+    beside: bool
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> Outputs:
+        """What the arguments ask for."""
+        asked = (arguments.report, arguments.json, arguments.csv, arguments.save)
+        beside = not any(asked) and arguments.table != STDOUT
+        report = str(Path(arguments.table).with_suffix(".report.html")) if beside else arguments.report
+        return cls(report, *asked[1:], force=arguments.force, beside=beside)
+
+    @property
+    def takes_stdout(self) -> bool:
+        """Whether standard output carries a file, so that nothing else may be printed there."""
+        return STDOUT in (self.json, self.csv)
+
+    def check(self) -> None:
+        """Raise OptionError for what could not be written, before any work is done."""
+        if self.json == self.csv == STDOUT:
+            raise OptionError("--json - and --csv - cannot both go to standard output")
+        if self.save and not self.save.endswith(".nc"):
+            raise OptionError(f"--save {self.save}: the name of a netCDF file ends in .nc")
+        report = None if self.beside else self.report
+        named = [("--report", report), ("--json", self.json), ("--csv", self.csv), ("--save", self.save)]
+        for option, name in named:
+            if name is not None and not (name == STDOUT and option in ("--json", "--csv")):
+                _check_path(option, Path(name), self.force)
+        paths = [Path(name).absolute() for _, name in named if name not in (None, STDOUT)]
+        if len(set(paths)) < len(paths):
+            raise OptionError("two outputs have the same file name")
+
+    def write(self, result: Result) -> str | None:
+        """Write all that is wanted; returns where the report is."""
+        if self.json:
+            _write(self.json, json.dumps(document(result), indent=2, allow_nan=False) + "\n")
+        if self.csv:
+            _write(self.csv, groups_csv(result))
+        if self.save and result.fit is not None:
+            fit = result.fit
+            write_whole(Path(self.save), lambda path: fit.to_netcdf(path, engine="h5netcdf"))
+        return self._write_report(result) if self.report else None
+
+    def _write_report(self, result: Result) -> str | None:
+        from propto.reporting import write_report
+
+        engines = document(result)["engines"]
+        try:
+            write_report(
+                str(self.report),
+                pooled=result.pooled,
+                fit=result.fit,
+                verdict=result.verdict,
+                engines=engines,
+                run=run_facts(result),
+                title=Path(result.table.source).name,
+            )
+        except OSError as error:
+            if not self.beside:
+                raise OptionError(f"--report {self.report}: {error.strerror or error}") from error
+            print(f"propto: no report was written: {error.strerror or error}: {self.report}", file=sys.stderr)
+            return None
+        return self.report
+
+
+def document(result: Result) -> dict[str, Any]:
+    """The JSON document of a fit; docs/json.md describes it."""
+    answer, fit = result.answer, result.fit
+    engines: dict[str, Any] = {}
+    if result.pooled is not None:
+        engines["exact"] = {"error_bound": _number(result.pooled.error_bound)}
+    if fit is not None:
+        engines["mcmc"] = {
+            "sampler": fit.attrs["sampler"],
+            "draws": int(fit.attrs["draws"]),
+            "chains": int(fit.attrs["chains"]),
+            "interrupted": bool(fit.attrs["interrupted"]),
+        }
+    if result.agreement is not None:
+        gap = {
+            "max_gap_mcse": _number(result.agreement.max_gap_mcse),
+            "max_gap_of": result.agreement.quantity,
+        }
+        engines["mcmc"] |= gap
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "verdict": result.verdict.to_dict(),
+        **answer.to_dict(),
+        "engines": engines,
+        "priors": {"mu": str(answer.prior_mu), "tau": str(answer.prior_tau)},
+        "table": {
+            "source": result.table.source,
+            "columns": str(result.table.columns),
+            "warnings": list(result.table.warnings),
+        },
+        "run": run_facts(result),
+    }
+
+
+def run_facts(result: Result) -> dict[str, Any]:
+    """Seed, version, size and seconds of a run."""
+    drawn = result.fit is not None
+    return {
+        "seed": result.seed,
+        "version": propto.__version__,
+        "draws": int(result.fit.attrs["draws"]) if drawn else 0,
+        "chains": int(result.fit.attrs["chains"]) if drawn else 0,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def groups_csv(result: Result) -> str:
+    """One row a group, as CSV; numbers that do not exist are empty."""
+    rows = result.answer.to_dict()["groups"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _check_path(option: str, path: Path, force: bool) -> None:
+    if path.is_dir():
+        raise OptionError(f"{option} {path}: this is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise OptionError(f"{option} {path}: there is no folder {str(path.parent)!r}")
+    if path.exists() and not force:
+        raise OptionError(f"{option} {path}: the file exists; add --force to overwrite it")
+
+
+def _write(name: str, text: str) -> None:
+    if name == STDOUT:
+        sys.stdout.write(text)
+    else:
+        write_text(Path(name), text)
+
+
+def _number(value: float) -> float | None:
+    """A number for JSON, which has no NaN."""
+    return float(value) if value == value else None
