@@ -1,5 +1,7 @@
 from . import charts as charts
 from .density import Density as Density
+from .diagnosis import diagnose as diagnose
+from .diagnosis import summary as summary
 from .distributions import (
     Bernoulli as Bernoulli,
     Beta as Beta,
@@ -24,6 +26,10 @@ from .distributions import (
 )
 from .model import Model as Model
 from .model import rv as rv
+from .pooling.model import pool_mcmc as pool_mcmc
+from .pooling.pool import pool as pool
+from .pooling.tables import read_table as read_table
+from .reporting import report as report
 from .run.loop import sample as sample
 from .samplers.grid import grid as grid
 from .samplers.hmc import HMC as HMC

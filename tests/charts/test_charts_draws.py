@@ -9,7 +9,7 @@ from scipy.stats import binom, rankdata
 from propto import charts
 from propto.charts.draws import envelope
 from propto.charts.ranks import RANK_BINS, rank_band, rank_excess
-from propto.diagnose.summary import summary
+from propto.diagnosis.summary import summary
 
 
 @pytest.mark.parametrize(("size", "bins"), [(7, 2), (1000, 13), (5000, 150), (10, 50)])

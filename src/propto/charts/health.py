@@ -57,7 +57,7 @@ def rhat_ess(fit: DataTree | DataFrame) -> alt.ConcatChart:
 
 
 def _summary_of(fit: Any) -> DataFrame:
-    from propto.diagnose.summary import summary
+    from propto.diagnosis.summary import summary
 
     if is_fit(fit):
         draws_group(fit, "rhat_ess")
@@ -156,7 +156,7 @@ def energy(fit: DataTree) -> alt.LayerChart:
     -----
     Betancourt (2017), "A conceptual introduction to Hamiltonian Monte Carlo", section 6.1.
     """
-    from propto.diagnose.estimators import ebfmi
+    from propto.diagnosis.estimators import ebfmi
 
     draws_group(fit, "energy")
     values = _stat(fit, "energy", "energy")

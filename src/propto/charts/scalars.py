@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.charts.theme import CHAIN_COLOURS
-from propto.diagnose.elements import labels
+from propto.diagnosis.elements import labels
 from propto.errors import ChartError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _named(every: list[Scalar], var_names: Sequence[str], chart: str) -> list[Sc
 
 def worst(fit: DataTree, scalars: list[Scalar]) -> list[Scalar]:
     """Elements in the order of their R-hat, the worst (or one that cannot be computed) first."""
-    from propto.diagnose.summary import summary
+    from propto.diagnosis.summary import summary
 
     place = {label: rank for rank, label in enumerate(by_weakness(summary(fit)).index)}
     return sorted(scalars, key=lambda scalar: place[scalar.label])
@@ -122,7 +122,7 @@ def r_hat(fit: DataTree, scalar: Scalar) -> float:
     """R-hat of one element, of the kind that suits the design of the run."""
     from xarray import Dataset, DataTree
 
-    from propto.diagnose.summary import summary
+    from propto.diagnosis.summary import summary
 
     alone = Dataset({scalar.label: (("chain", "draw"), draws_of(fit, scalar))})
     groups = {"/": Dataset(attrs=fit.attrs), "posterior": alone}

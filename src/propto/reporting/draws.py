@@ -110,7 +110,7 @@ def _chain_rows(scalar: Scalar, draws: NDArray) -> list[tuple[str, ...]]:
 
 def energy(draws: Draws) -> Section | None:
     """The energy of a Hamiltonian sampler."""
-    from propto.diagnose.estimators import ebfmi
+    from propto.diagnosis.estimators import ebfmi
 
     values = draws.stat("energy")
     if values is None or not np.isfinite(values).all():

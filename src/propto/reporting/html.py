@@ -151,7 +151,7 @@ def page(
 
 
 def _diagnosed(fit: DataTree) -> Any:
-    from propto.diagnose.verdict import diagnose
+    from propto.diagnosis.verdict import diagnose
 
     return diagnose(fit)
 

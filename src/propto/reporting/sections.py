@@ -102,7 +102,7 @@ class Draws:
     @cached_property
     def summary(self) -> DataFrame:
         """The table of all elements of the fit, computed once for the whole page."""
-        from propto.diagnose.summary import summary
+        from propto.diagnosis.summary import summary
 
         return summary(self.fit)
 
