@@ -48,14 +48,14 @@ def main() -> None:
                 seconds[title].append(run(command, folder))
             for file, rows in phases.items():
                 rows.append(read_phases(folder / file))
-    print(f"Medians of {runs} runs; {platform.processor() or platform.machine()}, {os.cpu_count()} cores, ", end="")
-    print(f"Python {platform.python_version()}.\n")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    print(f"Medians of {runs} runs; {machine}.\n")
     print("| whole process | median s | min | max |\n| --- | --- | --- | --- |")
     for title, values in seconds.items():
         print(f"| {title} | {statistics.median(values):.2f} | {min(values):.2f} | {max(values):.2f} |")
     print("\n| of which, inside MCMC | cold cache, s | warm cache, s |\n| --- | --- | --- |")
     for phase in ("compile", "warmup", "sampling"):
-        cold, warm = (statistics.median(row[phase] for row in phases[file]) for file in ("cold.nc", "warm.nc"))
+        cold, warm = (statistics.median(row[phase] for row in rows) for rows in phases.values())
         print(f"| {phase} | {cold:.2f} | {warm:.2f} |")
 
 

@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.scipy.special import logsumexp
-from jax.scipy.stats import beta as beta_distribution
-from jax.scipy.stats import norm
+from jax.scipy.stats import beta as beta_distribution, norm
 from scipy import stats
 
 import propto as pp

@@ -16,6 +16,7 @@ import pytest
 from scipy import optimize, stats
 
 import propto as pp
+from propto import compiled
 from propto.errors import (
     DensityError,
     GradientError,
@@ -25,7 +26,6 @@ from propto.errors import (
     ShapeError,
     StartError,
 )
-from propto.run import compiled
 
 QUICK = {"draws": 20, "warmup": 20, "chains": 4, "progress": False}
 

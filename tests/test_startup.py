@@ -43,11 +43,10 @@ def test_every_public_name_loads():
 
 
 def test_functions_are_not_hidden_by_modules_of_the_same_name():
-    import propto.diagnosis
-    import propto.reporting.html
-
     import propto.charts
+    import propto.diagnosis
     import propto.pooling.pool
+    import propto.reporting.html
     import propto.run.loop
     import propto.samplers.grid  # noqa: F401
 

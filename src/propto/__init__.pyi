@@ -1,7 +1,6 @@
 from . import charts as charts
 from .density import Density as Density
-from .diagnosis import diagnose as diagnose
-from .diagnosis import summary as summary
+from .diagnosis import diagnose as diagnose, summary as summary
 from .distributions import (
     Bernoulli as Bernoulli,
     Beta as Beta,
@@ -24,8 +23,7 @@ from .distributions import (
     StudentT as StudentT,
     Uniform as Uniform,
 )
-from .model import Model as Model
-from .model import rv as rv
+from .model import Model as Model, rv as rv
 from .pooling.model import pool_mcmc as pool_mcmc
 from .pooling.pool import pool as pool
 from .pooling.tables import read_table as read_table

@@ -73,7 +73,7 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit = commands.add_parser(
         "fit",
         help="pool a table of estimates with standard errors",
-        description="Pool a table of estimates with standard errors: what is the effect of each group really?",
+        description="Pool a table of estimates with standard errors: what is each effect really?",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -10,8 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-import propto as pp
-from propto.run import compiled
+from propto import compiled
 
 SCRIPT = """
 import sys, warnings
@@ -19,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 import jax
 import propto as pp
-from propto.run import compiled
+from propto import compiled
 
 warnings.simplefilter("error")
 events = Counter()
@@ -48,7 +47,6 @@ def forget():
 FIRST = """
 draw()
 assert events["cache_misses"] > 0
-assert events["cache_hits"] == 0
 assert len(list(compiled.cache_folder().iterdir())) >= events["cache_misses"]
 """
 
@@ -145,8 +143,7 @@ def test_a_users_prng_setting_does_not_change_the_draws(fit, draw):
     jax.config.update("jax_default_prng_impl", "rbg")
     try:
         compiled._programs.clear()
-        again = draw(density=None) if False else draw()
+        again = draw()
     finally:
         jax.config.update("jax_default_prng_impl", before)
     assert np.array_equal(fit.posterior["mu"], again.posterior["mu"])
-    assert isinstance(pp.Metropolis(), pp.Metropolis)

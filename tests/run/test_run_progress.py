@@ -17,8 +17,8 @@ from propto.diagnosis.estimators import ess_bulk
 from propto.run import progress
 
 LINE = (
-    r"propto: Metropolis, 8 chains of \d+ draws( \(stopped early\))?; compiling \d+\.\d s, warm-up \d+\.\d s, "
-    r"sampling \d+\.\d s; acceptance 0\.\d\d\n"
+    r"propto: Metropolis, 8 chains of \d+ draws( \(stopped early\))?; compiling \d+\.\d s, "
+    r"warm-up \d+\.\d s, sampling \d+\.\d s; acceptance 0\.\d\d\n"
 )
 
 
@@ -55,9 +55,10 @@ def test_a_notebook_gets_a_bar(draw, capsys, monkeypatch):
 
 TERMINAL = """
 import propto as pp
+from propto.run import progress
+progress.ESS_SECONDS = 0.0
 posterior = pp.Density(lambda x: -0.5 * (x**2).sum(), {"x": pp.real(2)})
-fit = pp.sample(posterior, sampler=pp.Metropolis(), draws=10**8, max_time=4)
-assert fit.attrs["interrupted"] == 1
+pp.sample(posterior, sampler=pp.Metropolis(), draws=600, chunk_size=100)
 """
 
 
@@ -84,9 +85,9 @@ def test_a_terminal_gets_a_bar():
     process.stdout.close()
     assert process.wait() == 0, seen.decode()
     text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", seen.decode())
-    for word in ("compiling", "warm-up", "sampling", "/100000000", "acceptance 0.", "ESS "):
+    for word in ("compiling", "warm-up", "sampling", "600/600", "acceptance 0.", "ESS "):
         assert word in text, text[-2000:]
-    assert re.search(LINE.replace("8 chains", r"\d chains").replace("\\n", "\r\n"), text[-300:])
+    assert re.search(LINE, text.replace("\r\n", "\n"))
 
 
 # --- facts ------------------------------------------------------------------------------------------------
@@ -110,11 +111,11 @@ def test_facts_add_up():
 def test_effective_draws_are_those_of_the_worst_coordinate(monkeypatch):
     noise = np.random.default_rng(0).normal(size=(400, 8, 3))
     noise[..., 2] = np.cumsum(noise[..., 2], axis=0)
+    clock = iter(np.arange(0.0, 1000, 2))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     blocks = [[], []]
     facts = progress.Facts()
     facts.follow(blocks)
-    clock = iter(np.arange(0.0, 1000, 2))
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     assert np.isnan(facts.ess())  # no draws yet
     blocks[0] += [trace(noise[:300, :4]), trace(noise[300:, :4])]
     assert np.isnan(facts.ess())  # none of the second block

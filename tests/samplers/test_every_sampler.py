@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 import propto as pp
-from propto.run import compiled
+from propto import compiled
 from propto.samplers import hamiltonian, hmc, nuts
 
 ALARM = 1e-4

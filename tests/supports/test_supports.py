@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as npd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from numpyro.distributions import constraints
 from scipy import integrate, stats
 

@@ -70,7 +70,7 @@ class Result:
 def fit(arguments: argparse.Namespace) -> int:
     """Do what the command says; returns the exit code."""
     began = time.monotonic()
-    priors = {
+    priors: dict[str, Any] = {
         "prior_mu": None if arguments.prior_mu is None else parse_mu(arguments.prior_mu),
         "prior_tau": None if arguments.prior_tau is None else parse_tau(arguments.prior_tau),
     }
@@ -80,7 +80,7 @@ def fit(arguments: argparse.Namespace) -> int:
     if not arguments.quiet:
         tell(table)
     engine = _engine(arguments, len(table.label))
-    columns = {"estimate": table.estimate, "std_error": table.std_error, "label": table.label}
+    columns: dict[str, Any] = {"estimate": table.estimate, "std_error": table.std_error, "label": table.label}
     pooled = None if engine == "mcmc" else pool_exact(**columns, **priors)
     draws = None if engine == "exact" else _sample(arguments, {**columns, **priors})
     drawn, agreement, verdict = _judge(pooled, draws)

@@ -134,12 +134,12 @@ def document(result: Result) -> dict[str, Any]:
 
 def run_facts(result: Result) -> dict[str, Any]:
     """Seed, version, size and seconds of a run."""
-    drawn = result.fit is not None
+    drawn = {} if result.fit is None else result.fit.attrs
     return {
         "seed": result.seed,
         "version": propto.__version__,
-        "draws": int(result.fit.attrs["draws"]) if drawn else 0,
-        "chains": int(result.fit.attrs["chains"]) if drawn else 0,
+        "draws": int(drawn.get("draws", 0)),
+        "chains": int(drawn.get("chains", 0)),
         "seconds": round(result.seconds, 3),
     }
 

@@ -62,9 +62,10 @@ def compare(pooled: Pooled, fit: xarray.DataTree) -> Agreement:
     """
     from scipy.special import ndtri
 
+    draws = fit["posterior"].to_dataset()
     gaps, quantities = [], []
     for name in NAMES:
-        gap = _gaps(getattr(pooled, name), fit["posterior"][name].values)
+        gap = _gaps(getattr(pooled, name), draws[name].values)
         gaps.append(gap.ravel())
         what = ["mean", *(f"{100 * q:g} % quantile" for q in QUANTILES)]
         where = [f"theta[{label}]" for label in pooled.label] if name == "theta" else [name.replace("_", " ")]

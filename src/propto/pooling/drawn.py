@@ -50,7 +50,7 @@ class Drawn:
     @classmethod
     def of(cls, fit: xarray.DataTree) -> Drawn:
         """Summarise a fit of `pool_mcmc`."""
-        draws, table = fit["posterior"], fit["observed_data"]
+        draws, table = fit["posterior"].to_dataset(), fit["observed_data"].to_dataset()
         std_error = table["std_error"].values
         tau_squared = draws["tau"].values[..., None] ** 2
         return cls(
@@ -61,7 +61,10 @@ class Drawn:
             prior_tau=fit.attrs["prior_tau"],
             prob_positive=(draws["theta"].values > 0).mean(axis=(0, 1)),
             shrinkage=(std_error**2 / (std_error**2 + tau_squared)).mean(axis=(0, 1)),
-            **{name: _summary(draws[name].values) for name in ("mu", "tau", "new_group", "theta")},
+            mu=_summary(draws["mu"].values),
+            tau=_summary(draws["tau"].values),
+            new_group=_summary(draws["new_group"].values),
+            theta=_summary(draws["theta"].values),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -93,8 +93,11 @@ def pooling_density(groups: Groups, prior_mu: MuPrior, prior_tau: TauPrior) -> D
     Density
         Over ``mu``, ``tau`` and ``z``; see `LogDensity`.
     """
-    bounded = isinstance(prior_tau, priors.Uniform)
-    tau_support = supports.interval(prior_tau.lower, prior_tau.upper) if bounded else supports.positive()
+    tau_support: supports.Support
+    if isinstance(prior_tau, priors.Uniform):
+        tau_support = supports.interval(prior_tau.lower, prior_tau.upper)
+    else:
+        tau_support = supports.positive()
     return Density(
         LogDensity(FAMILIES[type(prior_mu)], FAMILIES[type(prior_tau)]),
         {"mu": supports.real(), "tau": tau_support, "z": supports.real(len(groups.estimate))},
@@ -162,7 +165,7 @@ def start_values(
 ) -> dict[str, Float[np.ndarray, "chain ..."]]:
     """Start points spread wider than any posterior: mu over the data, tau over three orders of magnitude."""
     rng = np.random.default_rng(seed)
-    scale = max(np.std(groups.estimate), float(np.median(groups.std_error)))
+    scale = max(float(np.std(groups.estimate)), float(np.median(groups.std_error)))
     mu = np.average(groups.estimate, weights=groups.std_error**-2.0) + scale * rng.uniform(-1, 1, chains)
     tau = scale * np.exp(rng.uniform(-4, 2, chains))
     if isinstance(prior_tau, priors.Uniform):

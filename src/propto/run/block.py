@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from propto.compiled import call
 from propto.coordinates.whitening import Whitening
 from propto.programs import Program
-from propto.run.compiled import call
 from propto.samplers.base import LogDensity, Sampler
 
 WARMUP, SAMPLING, START = 0, 1, 2

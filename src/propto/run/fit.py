@@ -11,10 +11,10 @@ import xarray as xr
 from jaxtyping import Float
 
 import propto
+from propto.compiled import call
 from propto.density import Density
 from propto.names import axes_of
 from propto.run.block import Trace
-from propto.run.compiled import call
 
 # Positions are mapped to the variables in batches of about this many numbers.
 BATCH = 2_000_000

@@ -189,16 +189,16 @@ class Run:
                     pending = {job: lane for job, lane in pending.items() if not (lane.done and job.cancel())}
                 self.progress.update(first + min(lane.done for lane in lanes), self.facts)
         finally:
-            for job in pending:
-                job.cancel()
-            wait(pending)
+            wait([job for job in pending if not job.cancel()])
         self.blocks = [lane.block for lane in lanes]
         return join(lanes)
 
     def _finished(self, pending: Iterable[Future[Any]]) -> set[Future[Any]]:
         try:
             return wait(pending, return_when=FIRST_COMPLETED).done
-        except KeyboardInterrupt:  # from an application's own handler of Ctrl-C
+        except KeyboardInterrupt:  # from an application's own handler of Ctrl-C, or the second one
+            if self.stop.asked.is_set():
+                raise
             self.stop.asked.set()
             return set()
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from propto.compiled import disk_cache
 from propto.density import Density
 from propto.errors import GradientError, ModelError, OptionError
 from propto.options import LARGEST_SEED, whole
-from propto.run.compiled import disk_cache
 from propto.run.fit import make_fit
 from propto.run.interrupt import Stop, interrupts
 from propto.run.leader import Run

@@ -9,11 +9,11 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from propto.compiled import call
 from propto.density import Density
 from propto.errors import DensityError, ShapeError, StartError
 from propto.names import check_names
 from propto.run.block import START, random_key
-from propto.run.compiled import call
 from propto.words import describe
 
 ATTEMPTS = 100

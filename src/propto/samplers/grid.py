@@ -11,12 +11,12 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from propto.compiled import call
 from propto.density import Density
 from propto.errors import DensityError, OptionError
 from propto.names import check_names
 from propto.options import whole
 from propto.precision import in_double_precision
-from propto.run.compiled import call
 from propto.words import describe
 
 if TYPE_CHECKING:
