@@ -26,6 +26,9 @@ def same(one, other):
 class Serial(Executor):
     """Runs every job at once, in the thread that submits it."""
 
+    def __repr__(self):
+        return "Serial()"  # the same test name in every process
+
     def submit(self, function, /, *args, **kwargs):
         future = Future()
         try:
@@ -37,6 +40,9 @@ class Serial(Executor):
 
 class Backwards(Executor):
     """Runs the last job first, to show that the order in which blocks come home means nothing."""
+
+    def __repr__(self):
+        return "Backwards()"
 
     def __init__(self):
         self.jobs, self.changed = [], threading.Condition()
