@@ -40,7 +40,7 @@ def show(result: Result, report: str | None, *, colour: bool) -> None:
     with console.capture() as capture:
         for part in parts:
             console.print(part, soft_wrap=isinstance(part, Text))  # paths stay whole
-    text = capture.get()
+    text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
     print(text if _printable("─●·±…│←²") else text.translate(ASCII), end="")
 
 
