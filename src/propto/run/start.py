@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from propto.density import Density
 from propto.errors import DensityError, ShapeError, StartError
 from propto.names import check_names
 from propto.run.block import START, random_key
+from propto.warmup.approach import approach
 from propto.words import describe
 
 ATTEMPTS = 100
@@ -25,8 +27,8 @@ def start_points(
 ) -> tuple[Float[np.ndarray, "chain dim"], Float[np.ndarray, "chain dim"] | None]:
     """Positions for all chains, with their scores where the sampler needs gradients.
 
-    Uniform on (-2, 2)^d, drawn again up to 100 times where the density is 0 or undefined; or what the
-    user gives.
+    Uniform on (-2, 2)^d, drawn again up to 100 times where the density is 0 or undefined, and brought in
+    where the density is absurdly low; or what the user gives.
 
     Raises
     ------
@@ -39,13 +41,16 @@ def start_points(
         return _given(density, chains, init, needs_gradient)
     q = _uniform(density.dim, chains, seed, attempt=0)
     first = q.copy()
-    good, score = _evaluate(density, q, needs_gradient)
+    logp, score = _evaluate(density, q, needs_gradient)
     for attempt in range(1, ATTEMPTS):
+        good = _good(logp, score)
+        if good.all() and score is not None:
+            return approach(partial(_evaluate, density, needs_gradient=True), q, logp, score)
         if good.all():
-            return q, score
+            return q, None
         q = np.where(good[:, None], q, _uniform(density.dim, chains, seed, attempt))
-        good, score = _evaluate(density, q, needs_gradient)
-    worst = int(np.argmin(good))
+        logp, score = _evaluate(density, q, needs_gradient)
+    worst = int(np.argmin(_good(logp, score)))
     where = f"none of {ATTEMPTS} start points of chain {worst} has a finite density; the first"
     raise _failure(density, density.unpack(first[worst]), where)
 
@@ -62,7 +67,8 @@ def _given(
     """Positions from values in the user's variables, one for all chains or one for each."""
     points = _points(density, chains, init)
     q = np.stack([density.pack(**point) for point in points])
-    good, score = _evaluate(density, q, needs_gradient)
+    logp, score = _evaluate(density, q, needs_gradient)
+    good = _good(logp, score)
     if not good.all():
         raise _failure(density, points[int(np.argmin(good))], "the given start point")
     return q, score
@@ -81,8 +87,13 @@ def _points(density: Density, chains: int, init: Mapping[str, Any]) -> list[dict
     return [{name: column[chain] for name, column in columns.items()} for chain in range(chains)]
 
 
-def _evaluate(density: Density, q: Any, needs_gradient: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """Which positions can start a chain, and their scores."""
+def _good(logp: np.ndarray, score: np.ndarray | None) -> np.ndarray:
+    """Which positions can start a chain."""
+    return np.isfinite(logp) & (True if score is None else np.isfinite(score).all(axis=1))
+
+
+def _evaluate(density: Density, q: Any, needs_gradient: bool) -> tuple[np.ndarray, Any]:
+    """Log densities at positions, and their scores where they are needed."""
     program = density.program
     with program.raising():
         if needs_gradient:
@@ -95,8 +106,7 @@ def _evaluate(density: Density, q: Any, needs_gradient: bool) -> tuple[np.ndarra
     if undefined.any() and not program.is_log:
         point = describe(density.unpack(q[int(np.argmax(undefined))]))
         raise DensityError(f"the density is {density.undefined} at {point}; a proportion is at least 0")
-    good = np.isfinite(logp)
-    return good if score is None else good & np.isfinite(score).all(axis=1), score
+    return logp, score
 
 
 def _failure(density: Density, values: Mapping[str, np.ndarray], what: str) -> StartError:
