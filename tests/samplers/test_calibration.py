@@ -11,7 +11,7 @@ from scipy import stats
 
 import propto as pp
 
-FITS, CHAINS, WARMUP, DRAWS, THIN, BINS = 130, 8, 150, 48, 6, 13
+FITS, CHAINS, WARMUP, DRAWS, THIN, BINS = 104, 8, 100, 48, 6, 13
 RANKS = CHAINS * DRAWS // THIN + 1
 STD_ESTIMATE = np.geomspace(5, 500, 8)  # 0.1 to 10 times the median of sigma
 ALARM = 1e-4

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
-from propto.compiled import call
 from propto.density import Density
-from propto.errors import DensityError, OptionError
+from propto.errors import DensityError, ModelError, OptionError
 from propto.names import check_names
 from propto.options import whole
 from propto.precision import in_double_precision
+from propto.samplers.lattice import coordinates, log_density, point_at, values_at
+from propto.samplers.ranges import Range, find_ranges
 from propto.words import describe
 
 if TYPE_CHECKING:
     import pandas
 
 MAX_DIM = 3
-# Points are evaluated in batches of this size, so that memory does not grow with the grid.
-BATCH = 50_000
-# How a range is found: rounds of zooming, points a dimension in each, and the
-# logarithm of the density, relative to its maximum, below which a point is cut off.
-ROUNDS, COARSE, CUT = 12, 41, -18.0
-# A point with a larger share along a coordinate has neighbours too far away: two standard deviations, about.
+# If two neighbours hold more than this along a coordinate, sums over the points mean little. A normal density
+# comes to it at a distance of 1.2 standard deviations.
 LARGEST_SHARE = 0.8
-FIRST_ROUND = {1: 1001, 2: 161, 3: 61}
 
 
 @dataclass(frozen=True)
@@ -121,7 +115,8 @@ def grid(
         Points along every coordinate, at least 2.
     ranges
         First and last point along coordinates, by name. Where not given: the region where the density is
-        above about 1e-8 of its largest value, found by zooming.
+        above about 1e-8 of its largest value, found by zooming; it is cut into equal cells with a point in
+        the middle of each.
 
     Returns
     -------
@@ -148,11 +143,12 @@ def grid(
     points = whole("points", points, 2)
     given = _check_ranges(ranges or {}, names)
     density = density.as_it_stands()
-    found = _find_ranges(density, names, given) if len(given) < len(names) else {}
-    axes = {name: np.linspace(*(given.get(name) or found[name]), points) for name in names}
+    found = find_ranges(density, given) if len(given) < len(names) else {}
+    middles = {name: _middles(*ends, points) for name, ends in found.items()}
+    axes = {name: np.linspace(*given[name], points) if name in given else middles[name] for name in names}
     log_p = _evaluate(density, list(axes.values()))
     if not np.isfinite(log_p).any():
-        raise DensityError(f"the density is 0 at every point of the grid; the ranges are {given or found}")
+        raise DensityError(f"the density is 0 at every point of the grid; the ranges are {given | found}")
     weights = np.exp(log_p - log_p.max())
     result = GridResult(names, axes, log_p, weights / weights.sum())
     for name in found:
@@ -162,6 +158,8 @@ def grid(
 
 def _check(density: Density) -> tuple[str, ...]:
     """Names of the coordinates, if the density can be laid on a grid."""
+    if not isinstance(density, Density):
+        raise ModelError(f"pp.grid takes a density (of a model: model.given(...)), got {density!r}")
     names = coordinates(density)
     if not 1 <= len(names) <= MAX_DIM:
         raise OptionError(
@@ -174,9 +172,7 @@ def _check(density: Density) -> tuple[str, ...]:
     return names
 
 
-def _check_ranges(
-    ranges: Mapping[str, tuple[float, float]], names: tuple[str, ...]
-) -> dict[str, tuple[float, float]]:
+def _check_ranges(ranges: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Range]:
     check_names("coordinate in ranges", set(ranges), set(names), required=set())
     for name, ends in ranges.items():
         if np.shape(ends) != (2,) or not np.isfinite(ends).all() or not ends[0] < ends[1]:
@@ -184,129 +180,28 @@ def _check_ranges(
     return {name: (float(low), float(high)) for name, (low, high) in ranges.items()}
 
 
-def _check_resolution(result: GridResult, name: str) -> None:
-    """Raise if the points along a coordinate are so far apart that sums over them mean nothing."""
-    share = float(result.marginal(name)[1].max())
-    if share > LARGEST_SHARE:
-        raise OptionError(
-            f"the grid is too coarse: one point along {name!r} holds {share:.0%} of the density. "
-            "Give more points, or ranges={...} around the bulk; a long tail is better drawn by pp.sample."
-        )
-
-
-def coordinates(density: Density) -> tuple[str, ...]:
-    """Names of the scalar coordinates of a density's variables."""
-    names = []
-    for name, shape in density.shapes.items():
-        places = product(*map(range, shape))
-        names += [name + (f"[{', '.join(map(str, place))}]" if place else "") for place in places]
-    return tuple(names)
+def _middles(low: float, high: float, cells: int) -> Float[np.ndarray, " n"]:
+    """The middles of equal cells, whose shares are accurate also where a density ends abruptly."""
+    half = 0.5 * (high - low) / cells
+    return np.linspace(low + half, high - half, cells)
 
 
 def _evaluate(density: Density, axes: list[np.ndarray]) -> np.ndarray:
-    """Log density at all points of a lattice; an undefined value is an error that shows its point."""
-    lattice = np.stack([column.ravel() for column in np.meshgrid(*axes, indexing="ij")], axis=1)
-    log_p = np.concatenate([_log_p(density, lattice[i : i + BATCH]) for i in range(0, len(lattice), BATCH)])
+    """Log density at all points; a value that is none is an error that shows its point."""
+    log_p = log_density(density, axes)
     for bad, what in ((np.isnan(log_p), density.undefined), (log_p == np.inf, "infinite")):
         if bad.any():
-            point = _values(density, lattice[int(np.argmax(bad))])
+            point = values_at(density, point_at(axes, int(np.argmax(bad))))
             raise DensityError(f"the density is {what} at {describe(point)}")
-    return log_p.reshape([len(axis) for axis in axes])
+    return log_p
 
 
-def _log_p(density: Density, points: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, " n"]:
-    program = density.program
-
-    def one(data: Any, point: Any) -> Any:
-        return program.log_density(data, _values(density, point))
-
-    with program.raising():
-        return np.asarray(call(("grid", program), jax.vmap(one, in_axes=(None, 0)), density.data, points))
-
-
-def _values(density: Density, point: Any) -> dict[str, Any]:
-    """The variables from their scalar coordinates."""
-    values, start = {}, 0
-    for name, shape in density.shapes.items():
-        size = int(np.prod(shape, dtype=int))
-        values[name] = point[start : start + size].reshape(shape)
-        start += size
-    return values
-
-
-def _find_ranges(
-    density: Density, names: tuple[str, ...], given: Mapping[str, tuple[float, float]]
-) -> dict[str, tuple[float, float]]:
-    """Ranges of the coordinates that are not given: where the density is.
-
-    The lattice starts at the whole support where that is bounded, else wide, and dense around 0 (points grow
-    like sinh). It is narrowed to the cells around the points whose density is not negligible, or widened
-    where it ends on such a point.
-    """
-    bounds = _bounds(density)
-    spread = np.sinh(np.linspace(-20, 20, FIRST_ROUND[len(names)])) / 10
-    axes = {name: _first_axis(given.get(name) or bounds[name], spread) for name in names}
-    for _ in range(ROUNDS):
-        log_p = _evaluate(density, list(axes.values()))
-        if not np.isfinite(log_p).any():
-            raise DensityError(
-                "no point with a density above 0 was found to lay the grid around; give ranges={...}"
-            )
-        kept = _worth_keeping(log_p)
-        before = axes
-        axes = {
-            name: points if name in given else _zoom(points, _along(kept, i), bounds[name])
-            for i, (name, points) in enumerate(axes.items())
-        }
-        if all(np.ptp(axes[name]) > 0.9 * np.ptp(before[name]) for name in names):
-            break
-    return {name: (float(axes[name][0]), float(axes[name][-1])) for name in names if name not in given}
-
-
-def _first_axis(ends: tuple[float, float], spread: np.ndarray) -> np.ndarray:
-    if np.isfinite(ends).all():
-        return np.linspace(*ends, COARSE)
-    return np.unique(np.clip(spread, *ends))
-
-
-def _worth_keeping(log_p: np.ndarray) -> np.ndarray:
-    """The points with a density that is not negligible."""
-    return log_p > log_p.max() + CUT
-
-
-def _along(kept: np.ndarray, axis: int) -> np.ndarray:
-    """Whether anything is kept at each point of an axis."""
-    return np.asarray(np.moveaxis(kept, axis, 0).reshape(kept.shape[axis], -1).any(axis=1))
-
-
-def _zoom(axis: np.ndarray, kept: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
-    """A finer axis over the kept points and one neighbour on each side."""
-    inside = np.flatnonzero(kept)
-    first, last = inside[0], inside[-1]
-    width = axis[-1] - axis[0]
-    low = axis[first - 1] if first > 0 else axis[0] - 0.5 * width
-    high = axis[last + 1] if last + 1 < len(axis) else axis[-1] + 0.5 * width
-    return np.linspace(max(low, bounds[0]), min(high, bounds[1]), COARSE)
-
-
-def _bounds(density: Density) -> dict[str, tuple[float, float]]:
-    """Least and greatest value of every coordinate: where its variable settles as its position grows.
-
-    An end that moves with the other coordinates (of an ordered vector, of Uniform(0, sigma)) is no bound.
-    """
-
-    def images(position: float, others: float) -> np.ndarray:
-        rows = others + (position - others) * np.eye(density.dim)
-        values = (density.unpack(row) for row in rows)
-        return np.array([np.concatenate([np.ravel(v[name]) for name in density.names]) for v in values])
-
-    def settled(sign: int) -> np.ndarray:
-        ends = [
-            images(sign * far, others).diagonal() for far in (600.0, 700.0) for others in (-1.0, 0.0, 1.0)
-        ]
-        return np.where(
-            np.isclose(ends, ends[0], rtol=1e-12, atol=1e-12).all(axis=0), ends[-1], sign * np.inf
+def _check_resolution(result: GridResult, name: str) -> None:
+    """Raise if the points along a coordinate are so far apart that sums over them mean nothing."""
+    share = result.marginal(name)[1]
+    largest = float(np.max(share[1:] + share[:-1]))
+    if largest > LARGEST_SHARE and len(share) > 2:
+        raise OptionError(
+            f"the grid is too coarse: two neighbours along {name!r} hold {largest:.0%} of the density. "
+            "Give more points, or ranges={...} around the bulk; a long tail is better drawn by pp.sample."
         )
-
-    ends = zip(coordinates(density), settled(-1), settled(1), strict=True)
-    return {name: (float(low), float(high)) for name, low, high in ends}
