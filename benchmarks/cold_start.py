@@ -25,7 +25,7 @@ PROPTO = [sys.executable, "-m", "propto", "fit", "schools.csv", "--quiet", "--fo
 COMMANDS = {
     "python, numpy and pandas imported, nothing else": [sys.executable, "-c", "import numpy, pandas"],
     "propto --help": [sys.executable, "-m", "propto", "--help"],
-    "exact engine, table on the screen": [*PROPTO, "--engine", "exact", "--csv", "out.csv"],
+    "exact engine, results as CSV": [*PROPTO, "--engine", "exact", "--csv", "out.csv"],
     "exact engine and report": [*PROPTO, "--engine", "exact", "--report", "out.html"],
     "both engines, cold cache": [*PROPTO, "--save", "cold.nc"],
     "both engines, warm cache": [*PROPTO, "--save", "warm.nc"],

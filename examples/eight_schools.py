@@ -26,7 +26,7 @@ def schools(std_estimate):
 
 
 posterior = pp.Model(schools, std_estimate, coords={"school": school}).given(effect_estimate=effect_estimate)
-fit = pp.sample(posterior, seed=1, progress=False)
+fit = pp.sample(posterior, sampler=pp.NUTS(target_acceptance=0.95), seed=1, progress=False)
 draws = fit.posterior
 effect = draws["mu"] + draws["sigma"] * draws["eta"].sel(school="A")
 print(f"by NUTS:           {float(effect.mean()):.2f} (sd {float(effect.std()):.2f})")
