@@ -11,6 +11,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import get_opaque_trace_state
 from jaxtyping import Array, Float
 
 from propto.distributions import Distribution
@@ -100,6 +101,7 @@ class Recorder:
         self.known_shapes = known_shapes
         self.sites: dict[str, Site] = {}
         self.values: Values = {}
+        self.scope = get_opaque_trace_state()
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recorder:
         """Call the model function once, with this recorder listening."""
@@ -114,6 +116,11 @@ class Recorder:
         self, name: str, distribution: Any, dims: tuple[str, ...] | None, shape: tuple[int, ...] | None
     ) -> Any:
         """Meet one random variable: settle its shape, choose its value."""
+        if get_opaque_trace_state() != self.scope:
+            raise ModelError(
+                f"{name!r} is declared inside of a function that JAX transforms (vmap, scan, cond, jit): "
+                "declare it outside, with shape=... or dims=... for many of a kind"
+            )
         if name in self.sites:
             raise NameMismatchError(f"two random variables are called {name!r}; names must differ")
         site = Site(name, distribution, self._shape(name, distribution, dims, shape), dims or ())
