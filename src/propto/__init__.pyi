@@ -24,11 +24,16 @@ from .distributions import (
     Uniform as Uniform,
 )
 from .model import Model as Model, rv as rv
+from .pooling.analysis import analyse as analyse
+from .pooling.checks import check_table as check_table
+from .pooling.many import pool_many as pool_many
 from .pooling.model import pool_mcmc as pool_mcmc
 from .pooling.pool import pool as pool
 from .pooling.tables import read_table as read_table
 from .reporting import report as report
 from .run.loop import sample as sample
+from .run.until import ess as ess, mcse as mcse
+from .samplers.ensemble import Ensemble as Ensemble
 from .samplers.grid import grid as grid
 from .samplers.hmc import HMC as HMC
 from .samplers.metropolis import Metropolis as Metropolis

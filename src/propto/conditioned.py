@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Var
 from jaxtyping import Array, Float
 
 from propto.density import as_data
@@ -127,6 +128,8 @@ class ModelProgram:
         Names of the observed variables.
     free
         The others, in the order in which the function declares them.
+    centred
+        Names of those in location-scale layers: of a location or a scale that depends on other free ones.
     mark
         What the function computes, where that is known.
     """
@@ -134,6 +137,7 @@ class ModelProgram:
     call: Call
     observed: tuple[str, ...]
     free: tuple[Variable, ...]
+    centred: tuple[str, ...] = ()
     mark: str = ""
 
     has_gradient: ClassVar[bool] = True
@@ -150,6 +154,69 @@ class ModelProgram:
     def log_density_at(self, data: Any, q: Float[Array, " dim"]) -> Float[Array, ""]:
         recorder, log_det = self._at(data, q)
         return recorder.log_density() + log_det
+
+    @property
+    def layers(self) -> np.ndarray:
+        parts = [
+            np.full(prod(variable.free_shape or ()), variable.name in self.centred) for variable in self.free
+        ]
+        return np.concatenate([np.zeros(0, bool), *parts])
+
+    def uncentre(self, data: Any, x: Any, centring: Any) -> tuple[Any, Any]:
+        shares, log_det = self._split(centring), [jnp.zeros((), x.dtype)]
+
+        def whole(site: Site, x: Array) -> tuple[Array, Array]:
+            if site.name not in self.centred:
+                return x, x
+            share, (m, s) = shares[site.name], site.layer()
+            q = m + s ** (1 - share) * (x - share * m)
+            log_det.append(jnp.sum((1 - share) * jnp.log(s)))
+            return q, q
+
+        return self._changed(data, x, whole), sum(log_det[1:], start=log_det[0])
+
+    def centre(self, data: Any, q: Any, centring: Any) -> Any:
+        shares = self._split(centring)
+
+        def part(site: Site, q: Array) -> tuple[Array, Array]:
+            if site.name not in self.centred:
+                return q, q
+            share, (m, s) = shares[site.name], site.layer()
+            return share * m + s ** (share - 1) * (q - m), q
+
+        return self._changed(data, q, part)
+
+    def _changed(self, data: Any, elements: Any, change: Callable[[Site, Array], tuple[Array, Array]]) -> Any:
+        """Change the elements of one site after the other, each by the values of the sites before.
+
+        ``change`` gives the new elements of a site, and its position, from which its value follows.
+        """
+        if not self.centred:
+            return elements
+        arguments, observed = data
+        parts = self._split(elements)
+
+        def choose(site: Site) -> Any:
+            if site.name in observed:
+                return jnp.asarray(observed[site.name])
+            parts[site.name], position = change(site, parts[site.name])
+            return site.support.forward_and_log_det(position)[0]
+
+        self.call.run(choose, arguments)
+        return jnp.concatenate([jnp.ravel(parts[variable.name]) for variable in self.free])
+
+    def with_layers(self, data: Any) -> ModelProgram:
+        """The same program, knowing its location-scale layers."""
+
+        def layers(q: Array) -> dict[str, Any]:
+            sites = self._at(data, q)[0].sites
+            pairs = {name: sites[name].location_scale() for name in self.shapes}
+            return {name: pair for name, pair in pairs.items() if pair is not None}
+
+        q = jax.ShapeDtypeStruct((self.dim,), jnp.result_type(float))
+        traced, shape = jax.make_jaxpr(layers, return_shape=True)(q)
+        depends = jax.tree.unflatten(jax.tree.structure(shape), depending_outputs(traced.jaxpr))
+        return replace(self, centred=tuple(name for name, pair in depends.items() if any(pair)))
 
     def constrain(self, data: Any, q: Float[Array, " dim"]) -> Values:
         values = self._at(data, q)[0].values
@@ -206,6 +273,15 @@ class ModelProgram:
 
     def marked(self, mark: str) -> Program:
         return replace(self, mark=mark)
+
+
+def depending_outputs(jaxpr: Any) -> list[bool]:
+    """Which outputs of a traced function depend on its arguments."""
+    depending = set(jaxpr.invars)
+    for equation in jaxpr.eqns:
+        if any(isinstance(v, Var) and v in depending for v in equation.invars):
+            depending.update(equation.outvars)
+    return [isinstance(v, Var) and v in depending for v in jaxpr.outvars]
 
 
 def _is_data(value: Any) -> bool:

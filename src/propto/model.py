@@ -142,8 +142,8 @@ class Model:
                     f"{variable.name!r} is discrete ({variable.family}) and not observed. "
                     "Sum it out in the model function, or observe it: samplers move in continuous space."
                 )
-        program = ModelProgram(call, tuple(sorted(values)), tuple(free))
         data, dims = (self._data, values), _shapes_and_dims(variables)[1]
+        program = ModelProgram(call, tuple(sorted(values)), tuple(free)).with_layers(data)
         return Density.from_program(program, data, dims=dims, coords=self.coords, observed=values)
 
     def _with(self, role: str, given: Mapping[str, Any]) -> tuple[Call, dict[str, Variable], Values]:

@@ -55,6 +55,16 @@ class Program(Protocol):
     def log_density(self, data: Data, values: Values) -> Float[Array, ""]:
         """Log density of the variables themselves."""
 
+    @property
+    def layers(self) -> np.ndarray:
+        """Which elements of q belong to a location-scale layer, whose centring can be chosen; shape (d,)."""
+
+    def uncentre(self, data: Data, x: Any, centring: Any) -> tuple[Any, Any]:
+        """The position q at x, coordinates with other shares of centring, and the log-determinant of q(x)."""
+
+    def centre(self, data: Data, q: Any, centring: Any) -> Any:
+        """The coordinates x of a position q; the inverse of `uncentre`."""
+
     def constrain(self, data: Data, q: Float[Array, " dim"]) -> Values:
         """The variables at position q."""
 
@@ -237,6 +247,16 @@ class FunctionProgram:
     def log_density_at(self, data: Data, q: Float[Array, " dim"]) -> Float[Array, ""]:
         values, log_det = self._forward(q)
         return self._log_p(data, values) + log_det
+
+    @property
+    def layers(self) -> np.ndarray:
+        return np.zeros(self.dim, bool)  # a plain function shows none
+
+    def uncentre(self, data: Data, x: Any, centring: Any) -> tuple[Any, Any]:
+        return x, jnp.zeros((), x.dtype)
+
+    def centre(self, data: Data, q: Any, centring: Any) -> Any:
+        return q
 
     def constrain(self, data: Data, q: Float[Array, " dim"]) -> Values:
         return self._forward(q)[0]

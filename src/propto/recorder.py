@@ -19,6 +19,7 @@ from propto.errors import ModelError, NameMismatchError, ProptoError, ShapeError
 from propto.names import check_variable_name
 from propto.programs import Values
 from propto.supports import Support, as_support
+from propto.supports.elements import Real
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,21 @@ class Site:
         support = self.support
         free_shape = None if support.is_discrete else tuple(support.unconstrained_shape)
         return Variable(self.name, type(self.distribution).__name__, self.shape, self.dims, free_shape)
+
+    def location_scale(self) -> tuple[Array, Array] | None:
+        """Location and scale of the variable's position, in its shape; None where it has none."""
+        d, family = self.distribution, type(self.distribution).__name__
+        if d.event_shape or not (isinstance(self.support, Real) or family == "LogNormal"):
+            return None
+        if not (hasattr(d, "loc") and hasattr(d, "scale")):
+            return None
+        return jnp.broadcast_to(d.loc, self.shape), jnp.broadcast_to(d.scale, self.shape)
+
+    def layer(self) -> tuple[Array, Array]:
+        """Location and scale of a variable that has them."""
+        pair = self.location_scale()
+        assert pair is not None
+        return pair
 
     def log_prob(self, value: Array) -> Array:
         """Log density, elementwise; minus infinity outside the support, whosever distribution it is."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol, Self
 
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import solve_triangular
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 # A learnt scale beyond these limits says that a coordinate has not been explored, not how wide it is.
 SMALLEST, LARGEST = 1e-12, 1e12
+
+
+Draws = Float[np.ndarray, "draw chain dim"]
 
 
 class Whitening(Protocol):
@@ -21,17 +22,20 @@ class Whitening(Protocol):
         """The map q = z."""
 
     @classmethod
-    def learn(cls, q: Float[np.ndarray, "draw dim"], score: Float[np.ndarray, "draw dim"] | None) -> Self:
+    def learn(cls, q: Draws, score: Draws | None) -> Self:
         """The map that whitens the draws q, whose gradients of log p are the scores."""
 
-    def to_q(self, z: Float[Array, " dim"]) -> Float[Array, " dim"]:
-        """From whitened to unconstrained."""
+    def to_q(self, z: Any) -> Any:
+        """From whitened to unconstrained, draws along leading axes; on the host and in compiled code."""
 
-    def to_z(self, q: Float[Array, " dim"]) -> Float[Array, " dim"]:
-        """From unconstrained to whitened."""
+    def to_z(self, q: Any) -> Any:
+        """From unconstrained to whitened, draws along leading axes."""
 
     def score(self, z_score: Any) -> Any:
         """The gradient with respect to q from the gradient with respect to z, draws along leading axes."""
+
+    def z_score(self, score: Any) -> Any:
+        """The gradient with respect to z from the gradient with respect to q, draws along leading axes."""
 
     def scales(self) -> Any:
         """Scale of every coordinate of q, shape (d,)."""
@@ -58,28 +62,34 @@ class Diagonal(NamedTuple):
         return cls(np.zeros(dim), np.ones(dim))
 
     @classmethod
-    def learn(cls, q: Float[np.ndarray, "draw dim"], score: Float[np.ndarray, "draw dim"] | None) -> Diagonal:
+    def learn(cls, q: Draws, score: Draws | None) -> Diagonal:
         """Scales and centres from draws and their scores."""
+        draws, chains = 0, 1
+        mean, deviation = q.mean((draws, chains)), q.std((draws, chains))
         if score is None:
-            return cls(q.mean(0), np.clip(q.std(0), SMALLEST, LARGEST))
+            return cls(mean, np.clip(deviation, SMALLEST, LARGEST))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            variance = np.sqrt(q.var(0) / score.var(0))
+            variance = deviation / score.std((draws, chains))
             known = np.isfinite(variance) & (variance > 0)
             variance = np.clip(np.where(known, variance, 1.0), SMALLEST**2, LARGEST**2)
-            shift = np.clip(variance * score.mean(0), -q.std(0), q.std(0))
-        return cls(q.mean(0) + np.where(np.isfinite(shift), shift, 0.0), np.sqrt(variance))
+            shift = np.clip(variance * score.mean((draws, chains)), -deviation, deviation)
+        return cls(mean + np.where(np.isfinite(shift), shift, 0.0), np.sqrt(variance))
 
-    def to_q(self, z: Float[Array, " dim"]) -> Float[Array, " dim"]:
-        """From whitened to unconstrained."""
+    def to_q(self, z: Any) -> Any:
+        """From whitened to unconstrained, draws along leading axes; on the host and in compiled code."""
         return self.center + self.scale * z
 
-    def to_z(self, q: Float[Array, " dim"]) -> Float[Array, " dim"]:
-        """From unconstrained to whitened."""
+    def to_z(self, q: Any) -> Any:
+        """From unconstrained to whitened, draws along leading axes."""
         return (q - self.center) / self.scale
 
     def score(self, z_score: Any) -> Any:
         """g = s^-1 dlogp/dz."""
         return z_score / self.scale
+
+    def z_score(self, score: Any) -> Any:
+        """dlogp/dz = s g."""
+        return score * self.scale
 
     def scales(self) -> Any:
         """The scales s."""
@@ -98,8 +108,9 @@ class Dense(NamedTuple):
         return cls(np.zeros(dim), np.eye(dim))
 
     @classmethod
-    def learn(cls, q: Float[np.ndarray, "draw dim"], score: Float[np.ndarray, "draw dim"] | None) -> Dense:
+    def learn(cls, q: Draws, score: Draws | None) -> Dense:
         """Covariance of the draws, with correlations shrunk by the weight of 2d draws; no use of scores."""
+        q = q.reshape(-1, q.shape[-1])
         n, dim = q.shape
         deviation = np.clip(q.std(0), SMALLEST, LARGEST)
         z = (q - q.mean(0)) / deviation
@@ -109,18 +120,22 @@ class Dense(NamedTuple):
         np.fill_diagonal(shrunk, 1.0)
         return cls(q.mean(0), deviation[:, None] * np.linalg.cholesky(shrunk))
 
-    def to_q(self, z: Float[Array, " dim"]) -> Float[Array, " dim"]:
-        """From whitened to unconstrained."""
-        return self.center + self.cholesky @ z
+    def to_q(self, z: Any) -> Any:
+        """From whitened to unconstrained, draws along leading axes; on the host and in compiled code."""
+        return self.center + z @ self.cholesky.T
 
-    def to_z(self, q: Float[Array, " dim"]) -> Float[Array, " dim"]:
-        """From unconstrained to whitened."""
-        return solve_triangular(self.cholesky, q - self.center, lower=True)
+    def to_z(self, q: Any) -> Any:
+        """From unconstrained to whitened, draws along leading axes."""
+        return (q - self.center) @ np.linalg.inv(self.cholesky).T
 
     def score(self, z_score: Any) -> Any:
         """g = L^-T dlogp/dz."""
-        return jnp.asarray(z_score) @ jnp.linalg.inv(self.cholesky)
+        return z_score @ np.linalg.inv(self.cholesky)
+
+    def z_score(self, score: Any) -> Any:
+        """dlogp/dz = L^T g."""
+        return score @ self.cholesky
 
     def scales(self) -> Any:
         """Standard deviation of every coordinate."""
-        return jnp.linalg.norm(self.cholesky, axis=1)
+        return np.linalg.norm(self.cholesky, axis=1)

@@ -12,14 +12,10 @@ from jaxtyping import Array, Float, Int
 from propto.compiled import call
 from propto.coordinates.whitening import Whitening
 from propto.programs import Program
-from propto.samplers.base import LogDensity, Sampler
+from propto.randomness import fold_in, key_of
+from propto.samplers.base import LogDensity, Sampler, select
 
 WARMUP, SAMPLING, START = 0, 1, 2
-
-
-def random_key(seed: Any, phase: Any) -> Array:
-    """The key of one phase of a run; the generator is fixed, whatever JAX's setting."""
-    return jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), phase)
 
 
 class Block(NamedTuple):
@@ -33,44 +29,44 @@ class Block(NamedTuple):
 class Trace(NamedTuple):
     """What a chunk leaves behind, transitions along the first axis, chains along the second."""
 
-    q: Float[Any, "draw chain dim"]
-    score: Float[Any, "draw chain dim"] | None
+    z: Float[Any, "draw chain dim"]
+    gradient: Float[Any, "draw chain dim"] | None
     logp: Float[Any, "draw chain"]
     step_size: Float[Any, "draw chain"]
     info: Any
+
+
+class Coordinates(NamedTuple):
+    """From whitened positions z by an affine map to x, and from x through the program's layers to q."""
+
+    whitening: Whitening
+    centring: Float[Any, " dim"]
 
 
 class Target(NamedTuple):
     """What a block moves on: data of the density, coordinates and params, all plain arrays."""
 
     data: Any
-    coordinates: Whitening
+    coordinates: Coordinates
     params: Any
 
 
 class Span(NamedTuple):
-    """Which transitions to run: their phase, the index of the first and their number."""
+    """Which transitions to run: their phase, the index of the first and their number.
+
+    In warm-up ``own_steps`` says whether every chain learns from its own acceptance, or from the block's.
+    """
 
     seed: Any
     phase: Any
     first: Any
     n: Any
+    own_steps: Any = False
 
 
 def on_host(tree: Any) -> Any:
     """The same arrays as NumPy's, which keep their precision wherever they are sent."""
     return jax.tree.map(np.asarray, tree)
-
-
-def enter(program: Program, sampler: Sampler, data: Any, coordinates: Whitening, q: Any) -> Any:
-    """The states of chains that stand at the positions q, shape (chain, dim)."""
-
-    def one(data: Any, coordinates: Whitening, q: Any) -> Any:
-        return sampler.init(_logdensity(program, data, coordinates), coordinates.to_z(q))
-
-    function = jax.vmap(one, in_axes=(None, None, 0))
-    with program.raising():
-        return on_host(call(("enter", program, sampler), function, data, coordinates, q))
 
 
 def advance(
@@ -79,7 +75,7 @@ def advance(
     """Advance a block through a chunk of at most ``capacity`` transitions.
 
     The draw with index i of chain c depends on the seed, the phase, c and i alone, never on how the
-    transitions were cut into chunks. A block without adapters is advanced by code that cannot adapt.
+    transitions were cut into chunks. Nothing is learnt outside of warm-up.
 
     Returns
     -------
@@ -97,9 +93,11 @@ def advance(
     """
     function = _advance_function(program, sampler, capacity)
     with program.raising():
-        block, trace = on_host(call(("advance", program, sampler, capacity), function, target, block, span))
+        block, trace = call(("advance", program, sampler, capacity), function, target, block, span)
+    if span.phase != WARMUP:
+        trace = trace._replace(gradient=None)
     # Copies, because a view would keep the whole buffer.
-    return block, jax.tree.map(lambda buffer: buffer[: int(span.n)].copy(), trace)
+    return on_host(block), jax.tree.map(lambda buffer: np.asarray(buffer)[: int(span.n)].copy(), trace)
 
 
 def compile_advance(
@@ -110,36 +108,50 @@ def compile_advance(
     call(("advance", program, sampler, capacity), function, target, block, span, compile_only=True)
 
 
-def _logdensity(program: Program, data: Any, coordinates: Whitening) -> LogDensity:
-    return lambda z: program.log_density_at(data, coordinates.to_q(z))
+def logdensity_of(program: Program, data: Any, coordinates: Coordinates) -> LogDensity:
+    """The log density as kernels see it, up to the constant of the affine map."""
+
+    def logdensity(z: Float[Array, " dim"]) -> Float[Array, ""]:
+        q, log_det = program.uncentre(data, coordinates.whitening.to_q(z), coordinates.centring)
+        return program.log_density_at(data, q) + log_det
+
+    return logdensity
+
+
+def chain_key(span: Span, chain: Any) -> Array:
+    """The key of a chain in a phase; folded with the index of a draw, it is that draw's."""
+    return fold_in(key_of(span.seed, span.phase), chain)
 
 
 def _advance_function(program: Program, sampler: Sampler, capacity: int) -> Any:
     tuning = sampler.adapters()
 
     def run(target: Target, block: Block, span: Span) -> tuple[Block, Trace]:
-        logdensity = _logdensity(program, target.data, target.coordinates)
-        chain_keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(
-            random_key(span.seed, span.phase), block.chains
-        )
+        logdensity = logdensity_of(program, target.data, target.coordinates)
+        chain_keys = jax.vmap(chain_key, in_axes=(None, 0))(span, block.chains)
+        learns = jnp.asarray(span.phase) == WARMUP
+
+        def tuned(params: Any, name: str, state: Any) -> Any:
+            frozen = jnp.broadcast_to(getattr(params, name), block.chains.shape)
+            return jnp.where(learns, tuning[name].value(state), frozen)
 
         def transition(i: Any, block: Block) -> tuple[Block, Trace]:
-            tuned = {name: tuning[name].value(state) for name, state in block.adapters.items()}
-            params = target.params._replace(**tuned)
-            keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(chain_keys, span.first + i)
-            states, info = jax.vmap(lambda key, state: sampler.step(logdensity, key, state, params))(
-                keys, block.states
-            )
-            mean_acceptance = jnp.mean(info.acceptance_rate)
-            adapters = {n: tuning[n].update(state, mean_acceptance) for n, state in block.adapters.items()}
-            score = (
-                target.coordinates.score(states.gradient)
-                if block.adapters and sampler.needs_gradient
-                else None
-            )
-            q = jax.vmap(target.coordinates.to_q)(states.z)
-            step_size = jnp.broadcast_to(params.step_size, states.logp.shape)
-            return Block(block.chains, states, adapters), Trace(q, score, states.logp, step_size, info)
+            own = {name: tuned(target.params, name, state) for name, state in block.adapters.items()}
+
+            def one(key: Array, state: Any, own: dict[str, Any]) -> tuple[Any, Any]:
+                return sampler.step(logdensity, key, state, target.params._replace(**own))
+
+            keys = jax.vmap(fold_in, in_axes=(0, None))(chain_keys, span.first + i)
+            states, info = jax.vmap(one)(keys, block.states, own)
+            rate = info.acceptance_rate
+            rate = jnp.where(jnp.asarray(span.own_steps), rate, jnp.mean(rate))
+            adapters = {
+                name: select(learns, tuning[name].update(state, rate), state)
+                for name, state in block.adapters.items()
+            }
+            gradient = states.gradient if sampler.needs_gradient else None
+            row = Trace(states.z, gradient, states.logp, own["step_size"], info)
+            return Block(block.chains, states, adapters), row
 
         def body(i: Any, carry: tuple[Block, Trace]) -> tuple[Block, Trace]:
             block, trace = transition(i, carry[0])

@@ -8,20 +8,20 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
 import propto
-from propto.compiled import call
 from propto.density import Density
 from propto.names import axes_of
-from propto.run.block import Trace
-
-# Positions are mapped to the variables in batches of about this many numbers.
-BATCH = 2_000_000
+from propto.run.block import Coordinates, Trace
+from propto.run.evaluate import constrained
 
 
 def make_fit(
-    density: Density, trace: Trace, windows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]
+    density: Density,
+    trace: Trace,
+    coordinates: Coordinates,
+    windows: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, Any],
 ) -> xr.DataTree:
     """Put draws, statistics, warm-up and settings together.
 
@@ -31,15 +31,19 @@ def make_fit(
         What was sampled.
     trace
         All draws, shape (draw, chain, ...).
+    coordinates
+        In which they were drawn.
     windows
         Facts of every warm-up window.
     facts
         Attributes of the fit.
     """
-    draws, chains, _ = trace.q.shape
+    draws, chains, _ = trace.z.shape
+    values, log_det = constrained(density, coordinates.whitening.to_q(trace.z), coordinates.centring)
+    trace = trace._replace(logp=trace.logp - log_det)
     index = {"chain": np.arange(chains), "draw": np.arange(draws)}
     groups = {
-        "posterior": xr.Dataset(_posterior(density, trace.q), coords={**index, **density.coords}),
+        "posterior": xr.Dataset(_posterior(density, values), coords={**index, **density.coords}),
         "sample_stats": xr.Dataset(_statistics(trace), coords=index),
         "warmup": _warmup(windows),
     }
@@ -56,24 +60,7 @@ def make_fit(
     return fit
 
 
-def constrained(density: Density, q: Float[np.ndarray, "... dim"]) -> dict[str, np.ndarray]:
-    """The variables at many positions, shape (..., *shape of the variable)."""
-    rows = q.reshape(-1, density.dim)
-    # The batches have few sizes, so that there are few programs: a power of two, filled up.
-    size = 1 << (min(len(rows), max(1, BATCH // density.dim)) - 1).bit_length()
-    function = jax.vmap(density.program.constrain, in_axes=(None, 0))
-    parts = []
-    for start in range(0, len(rows), size):
-        batch = rows[start : start + size]
-        filled = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch), axis=0)])
-        values = call(("constrain", density.program), function, density.data, filled)
-        parts.append({name: np.asarray(value)[: len(batch)] for name, value in values.items()})
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in density.names}
-    return {name: value.reshape(*q.shape[:-1], *value.shape[1:]) for name, value in joined.items()}
-
-
-def _posterior(density: Density, q: np.ndarray) -> dict[str, Any]:
-    values = constrained(density, q)
+def _posterior(density: Density, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return {
         name: (("chain", "draw", *axes_of(name, value.ndim - 2, density.dims)), value.swapaxes(0, 1))
         for name, value in values.items()

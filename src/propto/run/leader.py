@@ -16,24 +16,32 @@ from propto.run.block import (
     SAMPLING,
     WARMUP,
     Block,
+    Coordinates,
     Span,
     Target,
     Trace,
     advance,
     compile_advance,
-    enter,
     on_host,
 )
+from propto.run.centring import choose_centring
+from propto.run.evaluate import Evaluated, constrained, evaluate
 from propto.run.interrupt import Stop
 from propto.run.progress import Facts, Progress
 from propto.run.start import start_points
 from propto.run.undefined import undefined_point
+from propto.run.until import Reached, Until
 from propto.samplers.base import Sampler
+from propto.warmup.rescue import astray, climbing, donors
+from propto.warmup.schedule import Stage
+from propto.warmup.trajectory import Trial, efficiency, next_number
 
 # A chunk should take about this long, so that progress and interrupts are prompt and overheads small.
 CHUNK_SECONDS = 0.25
 # Most transitions in a chunk, and most numbers in the buffer of its positions.
-CAPACITY, BUFFER = 1000, 4_000_000
+CAPACITY, BUFFER = 250, 4_000_000
+# More chains than this share start points, eight to sixteen to each, so that R-hat can compare the groups.
+APART, SUPERCHAINS = 16, 16
 
 
 class Run:
@@ -63,120 +71,204 @@ class Run:
         self.is_local = isinstance(executor, ThreadPoolExecutor)
         self.facts = Facts()
         self.windows: list[dict[str, Any]] = []
+        self.trials: list[Trial] = []
+        self.rescued = 0
+        self.is_cut_short = False
+        self.gradients = 0.0  # of every chain in warm-up
+        self.reached: Reached | None = None
         self.seconds = {"compile": 0.0, "warmup": 0.0, "sampling": 0.0}
         self.seconds_per_transition = CHUNK_SECONDS  # so that the first chunk is a single transition
         self.nan_point = ""
 
-    def start(self, chains: int, block_size: int, init: Mapping[str, Any] | None, adapts: bool) -> None:
-        """Find start points, put the blocks there and compile (also for warm-up, if the run adapts)."""
+    def start(self, chains: int, block_size: int, init: Mapping[str, Any] | None) -> None:
+        """Find start points, put the blocks there and compile."""
         began = time.monotonic()
         self.progress.phase("compiling", 0)
         sampler, density = self.sampler, self.density
-        q, score = start_points(density, chains, self.seed, init, sampler.needs_gradient)
-        identity = sampler.whitening.identity(density.dim)
-        coordinates = sampler.whitening.learn(q, score) if sampler.needs_gradient and chains > 1 else identity
         # Threads share one copy of the data on the device; to other executors they are sent.
-        data = jax.device_put(density.data) if self.is_local else on_host(density.data)
-        self.target = Target(data, on_host(coordinates), on_host(sampler.initial_params(density.dim)))
-        self.starts = len(np.unique(q, axis=0))
-        self.blocks = [
-            Block(np.arange(i, min(i + block_size, chains)), None, {}) for i in range(0, chains, block_size)
-        ]
+        self.data = jax.device_put(density.data) if self.is_local else on_host(density.data)
+        centring = 1.0 - density.program.layers
+        at = start_points(density, chains, self.seed, init, centring, sampler.needs_gradient)
+        whitening = sampler.whitening.identity(density.dim)
+        if sampler.needs_gradient and chains > 1:
+            whitening = sampler.whitening.learn(at.x[None], _in_a_row(at.score))
+        params = on_host(sampler.initial_params(density.dim))
+        self.target = Target(self.data, on_host(Coordinates(whitening, centring)), params)
+        members = [np.arange(i, min(i + block_size, chains)) for i in range(0, chains, block_size)]
+        self.blocks = [Block(chains, None, self._fresh_adapters(len(chains))) for chains in members]
         self.capacity = capacity(block_size, density.dim)
-        self._enter(q)
+        at = at if init else _shared(at)
+        self.starts = len(np.unique(at.x, axis=0))
+        self._enter(at)
         if self.is_local:  # elsewhere, programs are compiled where they run
             sizes = {len(block.chains): block for block in self.blocks}.values()
-            phases = [self._fresh_adapters(), {}] if adapts else [{}]
-            variants = [block._replace(adapters=adapters) for block in sizes for adapters in phases]
-            jobs = [self.executor.submit(self._compile, block) for block in variants]
+            jobs = [self.executor.submit(self._compile, block) for block in sizes]
             _ = [job.result() for job in jobs]
         self.seconds["compile"] = time.monotonic() - began
 
-    def warm_up(self, lengths: Sequence[int]) -> None:
-        """Learn coordinates and params from all blocks together, window by window; then freeze them."""
+    def warm_up(self, stages: Sequence[Stage]) -> None:
+        """Learn coordinates and params from all blocks together, stage by stage; then freeze them."""
         began = time.monotonic()
-        self.progress.phase("warm-up", sum(lengths))
+        self.progress.phase("warm-up", sum(stage.length for stage in stages))
         first = 0
-        for number, length in enumerate(lengths):
-            adapters = self._fresh_adapters()
-            self.blocks = [block._replace(adapters=adapters) for block in self.blocks]
-            trace = self._advance_all(WARMUP, first, length)
-            if len(trace.q) < length:
+        for stage in stages:
+            self.blocks = [
+                block._replace(adapters=self._fresh_adapters(len(block.chains))) for block in self.blocks
+            ]
+            trace = self._advance_all(WARMUP, first, stage.length, stage.own_steps)
+            if len(trace.z) < stage.length:
                 raise InterruptedRunError("the run was stopped in warm-up, before the first draw")
-            self._learn(trace, last=number == len(lengths) - 1)
-            first += length
-        self.blocks = [block._replace(adapters={}) for block in self.blocks]
+            self._learn(stage, trace)
+            first += stage.length
         self.seconds["warmup"] = time.monotonic() - began
 
-    def draw(self, draws: int) -> Trace:
-        """Draw with frozen params."""
+    def draw(self, draws: int | Until) -> Trace:
+        """Draw with frozen params: so many draws of every chain, or until the answer is accurate enough."""
         began = time.monotonic()
-        self.progress.phase("sampling", draws)
+        rule = draws if isinstance(draws, Until) else None
+        due, most = (draws.min_draws, draws.max_draws) if isinstance(draws, Until) else (draws, draws)
+        self.progress.phase("sampling", most)
         self.facts = Facts()
-        trace = self._advance_all(SAMPLING, 0, draws)
+        parts: list[Trace] = []
+        while (done := sum(len(part.z) for part in parts)) < due:
+            parts.append(self._advance_all(SAMPLING, done, due - done))
+            self.is_cut_short = done + len(parts[-1].z) < due
+            if self.is_cut_short:
+                break
+            if rule:
+                self.reached = rule.reached(self._values(parts), self.starts)
+                due = rule.next_look(due, self.reached)
         self.seconds["sampling"] = time.monotonic() - began
-        return trace
+        return jax.tree.map(lambda *rows: np.concatenate(rows), *parts) if len(parts) > 1 else parts[0]
+
+    def _values(self, parts: Sequence[Trace]) -> dict[str, np.ndarray]:
+        """The variables at all draws so far."""
+        whitening, centring = self.target.coordinates
+        z = np.concatenate([part.z for part in parts])
+        return constrained(self.density, whitening.to_q(z), centring)[0]
 
     def attributes(self, trace: Trace) -> dict[str, Any]:
         """Facts of the run, for the attributes of the fit."""
         facts = {
             "sampler": type(self.sampler).__name__,
-            "draws": len(trace.q),
-            "chains": trace.q.shape[1],
+            "draws": len(trace.z),
+            "chains": trace.z.shape[1],
+            "gradients_warmup": self.gradients,
             **{f"seconds_{name}": seconds for name, seconds in self.seconds.items()},
         }
-        if self.starts < trace.q.shape[1]:
+        if self.starts < trace.z.shape[1]:
             facts["superchains"] = self.starts
+        if self.reached:
+            facts["effective_draws"] = self.reached.effective_draws
+        if self.rescued:
+            facts["rescued"] = self.rescued
         if self.nan_point:
             facts["nan_point"] = self.nan_point
         return facts
 
-    def _fresh_adapters(self) -> dict[str, Any]:
+    def _fresh_adapters(self, chains: int) -> dict[str, Any]:
         params = self.target.params._asdict()
         return {
-            name: on_host(adapter.init(params[name])) for name, adapter in self.sampler.adapters().items()
+            name: on_host(adapter.init(np.full(chains, params[name])))
+            for name, adapter in self.sampler.adapters().items()
         }
 
     def _compile(self, block: Block) -> None:
-        span = Span(self.seed, WARMUP, 0, 0)
+        span = Span(self.seed, WARMUP, 0, 0, False)
         compile_advance(self.density.program, self.sampler, self.capacity, self.target, block, span)
 
-    def _enter(self, q: np.ndarray) -> None:
-        """Put the chains at positions q, in the present coordinates."""
-        program, sampler, (data, coordinates, _) = self.density.program, self.sampler, self.target
+    def _enter(self, at: Evaluated) -> None:
+        """Put the chains at positions x, whose log densities and scores are known."""
+        whitening = self.target.coordinates.whitening
+        z = whitening.to_z(at.x)
+        gradient = None if at.score is None else whitening.z_score(at.score)
         self.blocks = [
-            block._replace(states=enter(program, sampler, data, coordinates, q[block.chains]))
+            block._replace(
+                states=self.sampler.init(
+                    z[block.chains],
+                    at.logp[block.chains],
+                    None if gradient is None else gradient[block.chains],
+                )
+            )
             for block in self.blocks
         ]
 
-    def _learn(self, trace: Trace, last: bool) -> None:
-        """Take over what a window has learnt; the last one leaves the coordinates as they are."""
+    def _learn(self, stage: Stage, trace: Trace) -> None:
+        """Take over what a stage has learnt."""
+        trace = self._rescue(trace)
         tuned = {
-            name: _geometric_mean(adapter.result(block.adapters[name]) for block in self.blocks)
+            name: _middle([adapter.result(block.adapters[name]) for block in self.blocks])
             for name, adapter in self.sampler.adapters().items()
         }
-        self.target = self.target._replace(params=self.target.params._replace(**tuned))
+        params = self.target.params._replace(**tuned)
+        self.gradients += float(trace.info.n_steps.mean(axis=1).sum())
         self.windows.append(
             {
-                "transitions": len(trace.q),
+                "transitions": len(trace.z),
                 "acceptance_rate": trace.info.acceptance_rate.mean(),
-                "scale": self.target.coordinates.scales(),
-                **tuned,
+                "n_steps": trace.info.n_steps.mean(),
+                "scale": self.target.coordinates.whitening.scales(),
+                **params._asdict(),
             }
         )
-        if not last:
-            rows = (-1, self.density.dim)
-            scores = None if trace.score is None else trace.score.reshape(rows)
-            coordinates = self.sampler.whitening.learn(trace.q.reshape(rows), scores)
-            self.target = self.target._replace(coordinates=on_host(coordinates))
-            self._enter(trace.q[-1])
+        x = self.target.coordinates.whitening.to_q(trace.z)
+        if stage.is_trial:
+            worth = efficiency(x, trace.info.n_steps.mean())
+            self.trials.append(Trial(int(params.n_steps), worth))
+            params = params._replace(n_steps=np.asarray(next_number(self.trials)))
+        if stage.paces:
+            params = self.sampler.paced(params)
+        self.target = self.target._replace(params=on_host(params))
+        if stage.learns_coordinates:
+            self._learn_coordinates(x, trace)
 
-    def _advance_all(self, phase: int, first: int, n: int) -> Trace:
+    def _rescue(self, trace: Trace) -> Trace:
+        """Leave out what was drawn in places of no importance, and move chains that stay there."""
+        away = astray(trace.z, trace.logp)
+        if not away.any():
+            return trace
+        source = donors(away, self.starts, np.random.default_rng([self.seed, len(self.windows)]))
+        stays = away & ~climbing(trace.logp)
+        self._move(np.where(stays, source, np.arange(len(source))))
+        self.rescued += int(stays.sum())
+        return jax.tree.map(lambda a: a[:, source], trace)
+
+    def _move(self, source: np.ndarray) -> None:
+        """Put every chain where another one stands."""
+        parts = [block.states for block in self.blocks]
+        states = jax.tree.map(lambda *rows: np.concatenate(rows)[source], *parts)
+        self.blocks = [
+            block._replace(states=jax.tree.map(lambda a, c=block.chains: a[c], states))
+            for block in self.blocks
+        ]
+
+    def _learn_coordinates(self, x: np.ndarray, trace: Trace) -> None:
+        """Learn centring and whitening from a stage's draws; the chains stay where they are."""
+        whitening, centring = self.target.coordinates
+        score = None if trace.gradient is None else whitening.score(trace.gradient)
+        at, program = self._where(), self.density.program
+        if score is not None and program.layers.any():
+            centring, some = choose_centring(program, self.data, x, centring)
+            x, score = some.x, some.score
+            at = evaluate(program, self.data, at.x, self.target.coordinates.centring, centring, gradient=True)
+        whitening = on_host(self.sampler.whitening.learn(x, score))
+        self.target = self.target._replace(coordinates=Coordinates(whitening, centring))
+        self._enter(at)
+
+    def _where(self) -> Evaluated:
+        """Where all chains stand."""
+        whitening = self.target.coordinates.whitening
+        parts = [block.states for block in self.blocks]
+        states = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
+        score = whitening.score(states.gradient) if self.sampler.needs_gradient else None
+        return Evaluated(whitening.to_q(states.z), states.logp, score)
+
+    def _advance_all(self, phase: int, first: int, n: int, own_steps: bool = False) -> Trace:
         """Advance every block by n transitions, in chunks; fewer if the run is stopped."""
         lanes = [_Lane(block) for block in self.blocks]
         if phase == SAMPLING:
             self.facts.follow([lane.traces for lane in lanes])
-        pending = {self._submit(lane, phase, first, n): lane for lane in lanes}
+        pending = {self._submit(lane, Span(self.seed, phase, first, n, own_steps)): lane for lane in lanes}
         try:
             while pending:
                 for job in self._finished(pending):
@@ -184,7 +276,7 @@ class Run:
                     trace = self._take(lane, job)
                     self._look_for_nan(lane, trace, phase, first)
                     if lane.done < n and not self.stop:
-                        pending[self._submit(lane, phase, first, n)] = lane
+                        pending[self._submit(lane, Span(self.seed, phase, first, n, own_steps))] = lane
                 if self.stop:  # blocks that have draws need not wait for their turn to draw more
                     pending = {job: lane for job, lane in pending.items() if not (lane.done and job.cancel())}
                 self.progress.update(first + min(lane.done for lane in lanes), self.facts)
@@ -202,9 +294,10 @@ class Run:
             self.stop.asked.set()
             return set()
 
-    def _submit(self, lane: _Lane, phase: int, first: int, n: int) -> Future[tuple[float, Block, Trace]]:
+    def _submit(self, lane: _Lane, whole: Span) -> Future[tuple[float, Block, Trace]]:
         size = self.chunk_size or max(1, round(CHUNK_SECONDS / self.seconds_per_transition))
-        span = Span(self.seed, phase, first + lane.done, min(size, self.capacity, n - lane.done))
+        n = min(size, self.capacity, whole.n - lane.done)
+        span = whole._replace(first=whole.first + lane.done, n=n)
         return self.executor.submit(
             timed_advance, self.density.program, self.sampler, self.capacity, self.target, lane.block, span
         )
@@ -212,16 +305,17 @@ class Run:
     def _take(self, lane: _Lane, job: Future[tuple[float, Block, Trace]]) -> Trace:
         """A chunk has come home."""
         seconds, block, trace = job.result()
-        self.seconds_per_transition = max(seconds, 1e-6) / len(trace.q)
+        self.seconds_per_transition = max(seconds, 1e-6) / len(trace.z)
         lane.take(block, trace)
         self.facts.add(trace)
         return trace
 
     def _look_for_nan(self, lane: _Lane, trace: Trace, phase: int, first: int) -> None:
         """Name the first point where the density was undefined; of a proportion that is an error."""
-        if self.nan_point or not trace.info.nan_density.any():
+        is_routine = phase == WARMUP and self.density.program.is_log
+        if is_routine or self.nan_point or not trace.info.nan_density.any():
             return
-        span = Span(self.seed, phase, first + lane.done - len(trace.q), len(trace.q))
+        span = Span(self.seed, phase, first + lane.done - len(trace.z), len(trace.z))
         self.nan_point = undefined_point(self.density, self.sampler, self.target, lane.previous, trace, span)
         if not self.density.program.is_log:
             raise DensityError(
@@ -241,7 +335,7 @@ class _Lane:
         """Add a chunk."""
         self.previous, self.block = self.block, block
         self.traces.append(trace)
-        self.done += len(trace.q)
+        self.done += len(trace.z)
 
     def hand_over(self, n: int) -> Trace:
         """The first n transitions as one trace; the chunks are let go, so that memory is not held twice."""
@@ -269,5 +363,19 @@ def join(lanes: Sequence[_Lane]) -> Trace:
     return jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *traces)
 
 
-def _geometric_mean(values: Iterable[Any]) -> np.ndarray:
-    return np.exp(np.mean([np.log(np.asarray(value)) for value in values]))
+def _shared(at: Evaluated) -> Evaluated:
+    """Neighbouring chains start together, if there are many."""
+    chains = len(at.x)
+    if chains <= APART or chains % SUPERCHAINS:
+        return at
+    first = np.arange(chains) // (chains // SUPERCHAINS) * (chains // SUPERCHAINS)
+    return jax.tree.map(lambda a: a[first], at)
+
+
+def _in_a_row(score: np.ndarray | None) -> np.ndarray | None:
+    return None if score is None else score[None]
+
+
+def _middle(values: Sequence[Any]) -> np.ndarray:
+    """The median over chains, on the scale of logarithms."""
+    return np.exp(np.median(np.log(np.concatenate(values))))

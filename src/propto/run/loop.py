@@ -21,25 +21,29 @@ from propto.run.fit import make_fit
 from propto.run.interrupt import Stop, interrupts
 from propto.run.leader import Run
 from propto.run.progress import Facts, make_progress
+from propto.run.until import Until, ess
 from propto.samplers.base import Sampler
+from propto.samplers.ensemble import Ensemble
 from propto.samplers.metropolis import Metropolis
-from propto.samplers.nuts import NUTS
-from propto.warmup.schedule import windows
 
 if TYPE_CHECKING:
     import xarray
+
+# Enough for two honest digits.
+DEFAULT = ess(1000)
 
 
 def sample(
     density: Density,
     *,
     sampler: Sampler | None = None,
-    draws: int = 1000,
+    draws: int | None = None,
+    until: Until | None = None,
     warmup: int | None = None,
-    chains: int = 8,
+    chains: int | None = None,
     seed: int = 0,
     init: Mapping[str, Any] | None = None,
-    block_size: int = 4,
+    block_size: int | None = None,
     chunk_size: int | None = None,
     threads: int | None = None,
     executor: Executor | None = None,
@@ -57,19 +61,25 @@ def sample(
     density
         A `Density`, or a conditioned model.
     sampler
-        `NUTS()` where the density has gradients, else `Metropolis()`; or one of your choice.
+        `Ensemble()` where the density has gradients, else `Metropolis()`; or one of your choice.
     draws
         Kept draws of every chain, at least 1.
+    until
+        In place of ``draws``: how accurate the answer is to be, as `ess` or `mcse`. The looks at the draws
+        fall at fixed places, so that the result is reproducible. If neither is given, an `Ensemble` draws
+        until ``ess(1000)``, other samplers 1,000 draws of every chain.
     warmup
         Transitions of every chain to learn from first, at least 0; the sampler's own default if None.
     chains
-        Number of chains, at least 1.
+        Number of chains, at least 1; by default 128 of an `Ensemble`, 8 of others. With more than 16, groups
+        of neighbours share their start points.
     seed
         Seed of all random numbers, at least 0.
     init
         Start values by variable name: one for all chains, or one for each along a first axis.
     block_size
-        Chains that one compiled program advances together.
+        Chains that one compiled program advances together, at least 1; by default 64 of an `Ensemble`, 4 of
+        others.
     chunk_size
         Transitions between two looks of the host, at least 1; chosen by time if None.
     threads
@@ -115,9 +125,11 @@ def sample(
     """
     _check_density(density)
     sampler = _check_sampler(sampler, density)
-    draws, chains = whole("draws", draws, 1), whole("chains", chains, 1)
-    warmup = sampler.default_warmup if warmup is None else whole("warmup", warmup, 0)
-    seed, block_size = whole("seed", seed, 0, LARGEST_SEED), whole("block_size", block_size, 1)
+    due = _due(sampler, draws, until, density)
+    warmup = whole("warmup", sampler.default_warmup if warmup is None else warmup, 0)
+    chains = whole("chains", sampler.default_chains if chains is None else chains, 1)
+    block_size = whole("block_size", sampler.default_block_size if block_size is None else block_size, 1)
+    seed = whole("seed", seed, 0, LARGEST_SEED)
     chunk_size = None if chunk_size is None else whole("chunk_size", chunk_size, 1)
     if max_time is not None and not max_time > 0:
         raise OptionError(f"max_time must be a number of seconds above 0, got {max_time!r}")
@@ -129,15 +141,21 @@ def sample(
         stop = Stop(asked, None if max_time is None else time.monotonic() + max_time)
         run = Run(density.as_it_stands(), sampler, seed, executor, make_progress(progress), chunk_size, stop)
         try:
-            run.start(chains, block_size, init, adapts=warmup > 0)
-            run.warm_up(windows(warmup))
-            trace = run.draw(draws)
+            run.start(chains, block_size, init)
+            run.warm_up(sampler.stages(warmup))
+            trace = run.draw(due)
         finally:
             run.progress.close()
-        settings = {"warmup": warmup, "draws": draws, "block_size": block_size, "sampler": repr(sampler)}
+        settings = {
+            "warmup": warmup,
+            "draws": due if isinstance(due, int) else None,
+            "until": None if isinstance(due, int) else repr(due),
+            "block_size": block_size,
+            "sampler": repr(sampler),
+        }
         attributes = {"seed": seed, "settings": json.dumps(settings, sort_keys=True), **run.attributes(trace)}
-        attributes["interrupted"] = int(len(trace.q) < draws)
-        fit = make_fit(run.density, trace, run.windows, attributes)
+        attributes["interrupted"] = int(run.is_cut_short)
+        fit = make_fit(run.density, trace, run.target.coordinates, run.windows, attributes)
     if progress is not False:
         print(_line(attributes, run.facts), file=sys.stderr)
     return fit
@@ -154,7 +172,7 @@ def _check_density(density: Any) -> None:
 def _check_sampler(sampler: Sampler | None, density: Density) -> Sampler:
     """The sampler of choice, or the default one."""
     if sampler is None:
-        return NUTS() if density.has_gradient else Metropolis()  # type: ignore[return-value]
+        return Ensemble() if density.has_gradient else Metropolis()  # type: ignore[return-value]
     if isinstance(sampler, type) or not hasattr(sampler, "step"):
         raise OptionError(f"sampler must be one such as pp.NUTS(), got {sampler!r}")
     if sampler.needs_gradient and not density.has_gradient:
@@ -163,6 +181,19 @@ def _check_sampler(sampler: Sampler | None, density: Density) -> Sampler:
             "Use pp.Metropolis(), or write the density with jax.numpy."
         )
     return sampler
+
+
+def _due(sampler: Sampler, draws: int | None, until: Until | None, density: Density) -> int | Until:
+    """How many draws to make, or how accurate they are to be."""
+    if draws is not None and until is not None:
+        raise OptionError("give draws or until, not both; until has limits of its own: max_draws=...")
+    if until is None and (draws is not None or sampler.default_draws is not None):
+        return whole("draws", sampler.default_draws if draws is None else draws, 1)
+    until = DEFAULT if until is None else until
+    if not isinstance(until, Until):
+        raise OptionError(f"until must be a rule such as pp.ess(1000) or pp.mcse(0.02), got {until!r}")
+    until.check_names(density.names)
+    return until
 
 
 def _executor(executor: Executor | None, threads: int | None, stack: ExitStack) -> Executor:
@@ -178,7 +209,9 @@ def _executor(executor: Executor | None, threads: int | None, stack: ExitStack) 
 def _line(attributes: Mapping[str, Any], facts: Facts) -> str:
     seconds = {name: attributes[f"seconds_{name}"] for name in ("compile", "warmup", "sampling")}
     stopped = " (stopped early)" if attributes["interrupted"] else ""
-    drawn = f"{attributes['chains']} chains of {attributes['draws']} draws{stopped}"
+    reached = attributes.get("effective_draws")
+    worth = f", worth {reached:,.0f} independent ones at least" if reached else ""
+    drawn = f"{attributes['chains']} chains of {attributes['draws']} draws{stopped}{worth}"
     return (
         f"propto: {attributes['sampler']}, {drawn}; compiling {seconds['compile']:.1f} s, "
         f"warm-up {seconds['warmup']:.1f} s, sampling {seconds['sampling']:.1f} s; {facts}"

@@ -56,7 +56,7 @@ class Facts:
         """
         began = time.monotonic()
         if all(self.blocks) and self.blocks and began > self._next_look:
-            blocks = [np.concatenate([t.q[..., :ESS_VARIABLES] for t in traces]) for traces in self.blocks]
+            blocks = [np.concatenate([t.z[..., :ESS_VARIABLES] for t in traces]) for traces in self.blocks]
             n = min(map(len, blocks))
             draws = np.concatenate([block[:n] for block in blocks], axis=1).swapaxes(0, 1)
             self._ess = float(np.min(ess_bulk(draws), initial=np.inf))

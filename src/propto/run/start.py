@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,13 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from propto.compiled import call
 from propto.density import Density
 from propto.errors import DensityError, ShapeError, StartError
 from propto.names import check_names
-from propto.run.block import START, random_key
-from propto.warmup.approach import approach
+from propto.randomness import fold_in, key_of
+from propto.run.approach import approach
+from propto.run.block import START
+from propto.run.evaluate import Evaluated, constrained, evaluate
 from propto.words import describe
 
 ATTEMPTS = 100
@@ -23,9 +24,14 @@ RADIUS = 2.0
 
 
 def start_points(
-    density: Density, chains: int, seed: int, init: Mapping[str, Any] | None, needs_gradient: bool
-) -> tuple[Float[np.ndarray, "chain dim"], Float[np.ndarray, "chain dim"] | None]:
-    """Positions for all chains, with their scores where the sampler needs gradients.
+    density: Density,
+    chains: int,
+    seed: int,
+    init: Mapping[str, Any] | None,
+    centring: Float[np.ndarray, " dim"],
+    needs_gradient: bool,
+) -> Evaluated:
+    """Positions for all chains in a centring, with their scores where the sampler needs gradients.
 
     Uniform on (-2, 2)^d, drawn again up to 100 times where the density is 0 or undefined, and brought in
     where the density is absurdly low; or what the user gives.
@@ -37,41 +43,39 @@ def start_points(
     DensityError
         A proportion is negative or NaN.
     """
+    look = partial(_evaluate, density, centring=centring, needs_gradient=needs_gradient)
     if init is not None:
-        return _given(density, chains, init, needs_gradient)
-    q = _uniform(density.dim, chains, seed, attempt=0)
-    first = q.copy()
-    logp, score = _evaluate(density, q, needs_gradient)
+        return _given(density, chains, init, look)
+    at = look(_uniform(density.dim, chains, seed, attempt=0))
+    first = at.x.copy()
     for attempt in range(1, ATTEMPTS):
-        good = _good(logp, score)
-        if good.all() and score is not None:
-            return approach(partial(_evaluate, density, needs_gradient=True), q, logp, score)
+        good = _good(at)
+        if good.all() and at.score is not None:
+            return approach(look, at)
         if good.all():
-            return q, None
-        q = np.where(good[:, None], q, _uniform(density.dim, chains, seed, attempt))
-        logp, score = _evaluate(density, q, needs_gradient)
-    worst = int(np.argmin(_good(logp, score)))
+            return at
+        at = look(np.where(good[:, None], at.x, _uniform(density.dim, chains, seed, attempt)))
+    worst = int(np.argmin(_good(at)))
     where = f"none of {ATTEMPTS} start points of chain {worst} has a finite density; the first"
-    raise _failure(density, density.unpack(first[worst]), where)
+    raise _failure(density, _variables(density, first[worst], centring), where)
 
 
 def _uniform(dim: int, chains: int, seed: int, attempt: int) -> Float[np.ndarray, "chain dim"]:
     with jax.enable_x64(True):
-        key = jax.random.fold_in(random_key(seed, START), attempt)
+        key = jax.random.wrap_key_data(fold_in(key_of(seed, START), attempt), impl="threefry2x32")
         return np.asarray(jax.random.uniform(key, (chains, dim), float, -RADIUS, RADIUS))
 
 
 def _given(
-    density: Density, chains: int, init: Mapping[str, Any], needs_gradient: bool
-) -> tuple[Float[np.ndarray, "chain dim"], Float[np.ndarray, "chain dim"] | None]:
+    density: Density, chains: int, init: Mapping[str, Any], look: Callable[..., Evaluated]
+) -> Evaluated:
     """Positions from values in the user's variables, one for all chains or one for each."""
     points = _points(density, chains, init)
-    q = np.stack([density.pack(**point) for point in points])
-    logp, score = _evaluate(density, q, needs_gradient)
-    good = _good(logp, score)
+    at = look(np.stack([density.pack(**point) for point in points]), given=np.ones(density.dim))
+    good = _good(at)
     if not good.all():
         raise _failure(density, points[int(np.argmin(good))], "the given start point")
-    return q, score
+    return at
 
 
 def _points(density: Density, chains: int, init: Mapping[str, Any]) -> list[dict[str, np.ndarray]]:
@@ -87,26 +91,32 @@ def _points(density: Density, chains: int, init: Mapping[str, Any]) -> list[dict
     return [{name: column[chain] for name, column in columns.items()} for chain in range(chains)]
 
 
-def _good(logp: np.ndarray, score: np.ndarray | None) -> np.ndarray:
+def _good(at: Evaluated) -> np.ndarray:
     """Which positions can start a chain."""
-    return np.isfinite(logp) & (True if score is None else np.isfinite(score).all(axis=1))
+    return np.isfinite(at.logp) & (True if at.score is None else np.isfinite(at.score).all(axis=1))
 
 
-def _evaluate(density: Density, q: Any, needs_gradient: bool) -> tuple[np.ndarray, Any]:
+def _evaluate(
+    density: Density,
+    x: Any,
+    centring: np.ndarray,
+    needs_gradient: bool,
+    given: np.ndarray | None = None,
+) -> Evaluated:
     """Log densities at positions, and their scores where they are needed."""
-    program = density.program
-    with program.raising():
-        if needs_gradient:
-            gradient = jax.vmap(jax.value_and_grad(program.log_density_at, argnums=1), in_axes=(None, 0))
-            logp, score = map(np.asarray, call(("logp and score", program), gradient, density.data, q))
-        else:
-            value = jax.vmap(program.log_density_at, in_axes=(None, 0))
-            logp, score = np.asarray(call(("logp", program), value, density.data, q)), None
-    undefined = np.isnan(logp) & np.isfinite(q).all(axis=1)
-    if undefined.any() and not program.is_log:
-        point = describe(density.unpack(q[int(np.argmax(undefined))]))
+    of_x = centring if given is None else given
+    at = evaluate(density.program, density.data, x, of_x, centring, needs_gradient)
+    undefined = np.isnan(at.logp) & np.isfinite(at.x).all(axis=1)
+    if undefined.any() and not density.program.is_log:
+        point = describe(_variables(density, at.x[int(np.argmax(undefined))], centring))
         raise DensityError(f"the density is {density.undefined} at {point}; a proportion is at least 0")
-    return logp, score
+    return at
+
+
+def _variables(density: Density, x: np.ndarray, centring: np.ndarray) -> dict[str, np.ndarray]:
+    """The variables at a position."""
+    values, _ = constrained(density, x[None], centring)
+    return {name: value[0] for name, value in values.items()}
 
 
 def _failure(density: Density, values: Mapping[str, np.ndarray], what: str) -> StartError:

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 
 from propto.density import Density
-from propto.run.block import Block, Span, Target, Trace, random_key
-from propto.run.fit import constrained
-from propto.samplers.base import Sampler
+from propto.randomness import fold_in
+from propto.run.block import Block, Span, Target, Trace, chain_key, logdensity_of
+from propto.run.evaluate import constrained
+from propto.samplers.base import Sampler, state_at
 from propto.words import describe
 
 
@@ -29,29 +30,30 @@ def undefined_point(
         What the chunk left, and which transitions it ran.
     """
     draw, lane = np.argwhere(trace.info.nan_density)[0]
-    z_before = block.states.z[lane] if draw == 0 else target.coordinates.to_z(trace.q[draw - 1, lane])
+    z_before = block.states.z[lane] if draw == 0 else trace.z[draw - 1, lane]
     params = target.params._replace(step_size=trace.step_size[draw, lane])
-    key = jax.random.fold_in(random_key(span.seed, span.phase), block.chains[lane])
-    key = jax.random.fold_in(key, span.first + draw)
+    key = fold_in(chain_key(span, block.chains[lane]), span.first + draw)
     points: list[np.ndarray] = []
 
-    def note(q: Any, logp: Any) -> None:
-        if np.isnan(logp):
-            points.append(np.asarray(q))
+    logdensity = logdensity_of(density.program, target.data, target.coordinates)
 
-    def logdensity(z: Any) -> Any:
-        q = target.coordinates.to_q(z)
-        logp = density.program.log_density_at(target.data, q)
-        jax.debug.callback(note, q, logp)
+    def note(z: Any, logp: Any) -> None:
+        if np.isnan(logp):
+            points.append(np.asarray(z))
+
+    def noted(z: Any) -> Any:
+        logp = logdensity(z)
+        jax.debug.callback(note, z, logp)
         return logp
 
     def again(z: Any) -> Any:
-        return sampler.step(logdensity, key, sampler.init(logdensity, z), params)[0].z
+        return sampler.step(noted, key, state_at(sampler, noted, z), params)[0].z
 
     jax.block_until_ready(jax.jit(again)(z_before))
     jax.effects_barrier()
     if not points:
         return "a point that could not be found again"
     # Compiled, not run by hand: a model run by hand would refuse the parameters that it is undefined for.
-    values = constrained(density, points[0][None])
+    whitening, centring = target.coordinates
+    values, _ = constrained(density, whitening.to_q(points[0])[None], centring)
     return describe({name: value[0] for name, value in values.items()})

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from propto.coordinates.whitening import Whitening
+from propto.warmup.schedule import Stage
 from propto.warmup.step_size import DualAveraging
 
 LogDensity = Callable[[Float[Array, " dim"]], Float[Array, ""]]
@@ -21,15 +22,19 @@ class Sampler(Protocol):
 
     The kernel knows one chain, in whitened coordinates z where the target has about unit scale:
     ``step`` maps (key, state, params) to (state, info). State holds what the next step needs, ``state.z``
-    and ``state.logp`` among it; info holds what diagnosis needs, under ArviZ's names; params are arrays.
+    and ``state.logp`` among it, and ``state.gradient`` where gradients are needed; info holds what diagnosis
+    needs, under ArviZ's names; params are arrays. A key is two words, for `propto.randomness`.
     """
 
     needs_gradient: ClassVar[bool]
     default_warmup: ClassVar[int]
+    default_chains: ClassVar[int]
+    default_block_size: ClassVar[int]
+    default_draws: ClassVar[int | None]
     whitening: ClassVar[type[Whitening]]
 
-    def init(self, logdensity: LogDensity, z: Float[Array, " dim"]) -> Any:
-        """The state of a chain that starts at z."""
+    def init(self, z: Any, logp: Any, gradient: Any) -> Any:
+        """The state of chains that stand at z, where the log density and its gradient are known."""
 
     def step(self, logdensity: LogDensity, key: Array, state: Any, params: Any) -> tuple[Any, Any]:
         """One transition."""
@@ -37,8 +42,21 @@ class Sampler(Protocol):
     def initial_params(self, dim: int) -> Any:
         """The params with which warm-up starts."""
 
+    def paced(self, params: Any) -> Any:
+        """The params, with what follows from the learnt ones; called by the host between stages."""
+
     def adapters(self) -> Mapping[str, DualAveraging]:
         """Which fields of the params are learnt in warm-up, and by what."""
+
+    def stages(self, transitions: int) -> tuple[Stage, ...]:
+        """The stages of a warm-up of this many transitions."""
+
+
+def state_at(sampler: Sampler, logdensity: LogDensity, z: Float[Array, " dim"]) -> Any:
+    """The state of a chain that starts at z."""
+    if sampler.needs_gradient:
+        return sampler.init(z, *jax.value_and_grad(logdensity)(z))
+    return sampler.init(z, logdensity(z), None)
 
 
 def select(take: Bool[Array, ""], new: Tree, old: Tree) -> Tree:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
 
-from propto.samplers.base import LogDensity
+from propto.randomness import normals
 
 ValueAndGradient = Callable[[Float[Array, " dim"]], tuple[Float[Array, ""], Float[Array, " dim"]]]
 
 # A trajectory whose energy has grown by more than this has left the region where the integrator is stable.
 DIVERGENCE = 1000.0
+# The stream of random numbers that momenta are drawn from; kernels name their others from 2.
+MOMENTUM = 1
 
 
 class State(NamedTuple):
@@ -33,14 +35,18 @@ class Phase(NamedTuple):
 
 
 class Params(NamedTuple):
-    """Step size of the integrator, in whitened units."""
+    """Step size of the integrator in whitened units, and number of steps of a trajectory.
 
-    step_size: Float[Array, ""]
+    The number is the same for all chains of a block, so that they move in lock step.
+    """
 
+    step_size: Float[Any, ""]
+    n_steps: Int[Any, ""]
 
-def init(logdensity: LogDensity, z: Float[Array, " dim"]) -> State:
-    """The state of a chain that starts at z."""
-    return State(z, *jax.value_and_grad(logdensity)(z))
+    def covering(self, length: float, max_steps: int) -> Params:
+        """With as many steps as cover a length (on the host)."""
+        n = np.ceil(length / float(self.step_size) - 1e-9)
+        return self._replace(n_steps=np.asarray(int(np.clip(n, 1, max_steps))))
 
 
 def leapfrog(value_and_gradient: ValueAndGradient, phase: Phase, step_size: Float[Array, ""]) -> Phase:
@@ -59,7 +65,7 @@ def energy(phase: Phase) -> Float[Array, ""]:
 
 def momentum(key: Array, z: Float[Array, " dim"]) -> Float[Array, " dim"]:
     """A fresh momentum from N(0, I)."""
-    return jax.random.normal(key, z.shape, z.dtype)
+    return normals(key, MOMENTUM, z.size)
 
 
 def is_undefined(state: State) -> Bool[Array, ""]:

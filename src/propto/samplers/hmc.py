@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from propto.coordinates.whitening import Diagonal
 from propto.errors import OptionError
+from propto.randomness import uniform
 from propto.samplers import hamiltonian
 from propto.samplers.base import LogDensity, acceptance, select
 from propto.samplers.hamiltonian import DIVERGENCE, Params, Phase, State
+from propto.warmup.schedule import Stage, expanding
 from propto.warmup.step_size import DualAveraging
+
+# Streams of random numbers.
+JITTER, ACCEPT = 2, 3
 
 
 class Info(NamedTuple):
@@ -34,16 +40,12 @@ def step(
     key: Array,
     state: State,
     params: Params,
-    trajectory_length: float,
-    max_steps: int,
 ) -> tuple[State, Info]:
     """One transition."""
-    key_momentum, key_jitter, key_accept = jax.random.split(key, 3)
-    start = Phase(state, hamiltonian.momentum(key_momentum, state.z))
-    n = jnp.clip(jnp.ceil(trajectory_length / params.step_size), 1, max_steps).astype(int)
+    start = Phase(state, hamiltonian.momentum(key, state.z))
     # The length is jittered through the step size, not the number of steps: all chains do the same work,
     # and no trajectory can stay in resonance with a period of the target.
-    step_size = params.step_size * jax.random.uniform(key_jitter, minval=0.8, maxval=1.2)
+    step_size = params.step_size * (0.8 + 0.4 * uniform(key, JITTER))
     value_and_gradient = jax.value_and_grad(logdensity)
 
     def once(_: Int[Array, ""], carry: tuple[Phase, Bool[Array, ""]]) -> tuple[Phase, Bool[Array, ""]]:
@@ -51,16 +53,16 @@ def step(
         phase = hamiltonian.leapfrog(value_and_gradient, phase, step_size)
         return phase, nan | hamiltonian.is_undefined(phase.state)
 
-    end, nan = jax.lax.fori_loop(0, n, once, (start, jnp.array(False)))
+    end, nan = jax.lax.fori_loop(0, params.n_steps, once, (start, jnp.array(False)))
     before = hamiltonian.energy(start)
     error = hamiltonian.energy(end) - before
     probability = acceptance(-error)
-    accepted = jax.random.uniform(key_accept) < probability
+    accepted = uniform(key, ACCEPT) < probability
     info = Info(
         acceptance_rate=probability,
         energy=before + jnp.where(accepted, error, 0.0),
         energy_error=jnp.where(accepted, error, 0.0),
-        n_steps=n,
+        n_steps=params.n_steps,
         diverging=error > DIVERGENCE,
         nan_density=nan,
     )
@@ -104,6 +106,9 @@ class HMC:
 
     needs_gradient: ClassVar[bool] = True
     default_warmup: ClassVar[int] = 400
+    default_chains: ClassVar[int] = 8
+    default_block_size: ClassVar[int] = 4
+    default_draws: ClassVar[int | None] = 1000
     whitening: ClassVar[type[Diagonal]] = Diagonal
 
     def __post_init__(self) -> None:
@@ -113,18 +118,26 @@ class HMC:
         if self.max_steps < 1:
             raise OptionError(f"max_steps must be at least 1, got {self.max_steps}")
 
-    def init(self, logdensity: LogDensity, z: Float[Array, " dim"]) -> State:
-        """The state of a chain that starts at z."""
-        return hamiltonian.init(logdensity, z)
+    def init(self, z: Any, logp: Any, gradient: Any) -> State:
+        """The state of chains that stand at z."""
+        return State(z, logp, gradient)
 
     def step(self, logdensity: LogDensity, key: Array, state: State, params: Params) -> tuple[State, Info]:
         """One transition."""
-        return step(logdensity, key, state, params, self.trajectory_length, self.max_steps)
+        return step(logdensity, key, state, params)
 
     def initial_params(self, dim: int) -> Params:
         """A step size of the order that a whitened Gaussian of this dimension allows."""
-        return Params(jnp.asarray(max(1, dim) ** -0.25))
+        return self.paced(Params(np.asarray(max(1, dim) ** -0.25), np.asarray(1)))
+
+    def paced(self, params: Params) -> Params:
+        """As many steps as cover the trajectory length."""
+        return params.covering(self.trajectory_length, self.max_steps)
 
     def adapters(self) -> Mapping[str, DualAveraging]:
         """The step size is learnt by dual averaging."""
         return {"step_size": DualAveraging(self.target_acceptance)}
+
+    def stages(self, transitions: int) -> tuple[Stage, ...]:
+        """Growing windows."""
+        return expanding(transitions)

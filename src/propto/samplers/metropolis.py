@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,13 @@ from jaxtyping import Array, Bool, Float, Int
 
 from propto.coordinates.whitening import Dense
 from propto.errors import OptionError
+from propto.randomness import fold_in, normals, uniform
 from propto.samplers.base import LogDensity, acceptance, select
+from propto.warmup.schedule import Stage, expanding
 from propto.warmup.step_size import DualAveraging
+
+# Streams of random numbers.
+MOVE, ACCEPT = 1, 2
 
 
 class State(NamedTuple):
@@ -37,21 +42,14 @@ class Info(NamedTuple):
     nan_density: Bool[Array, ""]
 
 
-def init(logdensity: LogDensity, z: Float[Array, " dim"]) -> State:
-    """The state of a chain that starts at z."""
-    return State(z, logdensity(z))
-
-
 def propose(
     logdensity: LogDensity, key: Array, state: State, params: Params
 ) -> tuple[State, Float[Array, ""], Bool[Array, ""]]:
     """One proposal and its verdict: the next state, the acceptance probability, whether a NaN was met."""
-    key_move, key_accept = jax.random.split(key)
-    noise = jax.random.normal(key_move, state.z.shape, state.z.dtype)
-    z = state.z + params.step_size * noise
+    z = state.z + params.step_size * normals(key, MOVE, state.z.size)
     proposal = State(z, logdensity(z))
     probability = acceptance(proposal.logp - state.logp)
-    accepted = jax.random.uniform(key_accept) < probability
+    accepted = uniform(key, ACCEPT) < probability
     return select(accepted, proposal, state), probability, jnp.isnan(proposal.logp)
 
 
@@ -64,7 +62,7 @@ def step(
         i: Int[Array, ""], carry: tuple[State, Float[Array, ""], Bool[Array, ""]]
     ) -> tuple[State, Float[Array, ""], Bool[Array, ""]]:
         state, total, nan = carry
-        state, probability, is_nan = propose(logdensity, jax.random.fold_in(key, i), state, params)
+        state, probability, is_nan = propose(logdensity, fold_in(key, i), state, params)
         return state, total + probability, nan | is_nan
 
     start = (state, jnp.zeros((), state.logp.dtype), jnp.array(False))
@@ -105,6 +103,9 @@ class Metropolis:
 
     needs_gradient: ClassVar[bool] = False
     default_warmup: ClassVar[int] = 1000
+    default_chains: ClassVar[int] = 8
+    default_block_size: ClassVar[int] = 4
+    default_draws: ClassVar[int | None] = 1000
     whitening: ClassVar[type[Dense]] = Dense
 
     def __post_init__(self) -> None:
@@ -112,9 +113,9 @@ class Metropolis:
         if self.proposals is not None and self.proposals < 1:
             raise OptionError(f"proposals must be at least 1, got {self.proposals}")
 
-    def init(self, logdensity: LogDensity, z: Float[Array, " dim"]) -> State:
-        """The state of a chain that starts at z."""
-        return init(logdensity, z)
+    def init(self, z: Any, logp: Any, gradient: None) -> State:
+        """The state of chains that stand at z."""
+        return State(z, logp)
 
     def step(self, logdensity: LogDensity, key: Array, state: State, params: Params) -> tuple[State, Info]:
         """One draw."""
@@ -124,6 +125,14 @@ class Metropolis:
         """The optimal scale for a Gaussian, 2.4/sqrt(d)."""
         return Params(jnp.asarray(2.4 / max(1, dim) ** 0.5))
 
+    def paced(self, params: Params) -> Params:
+        """The number of proposals is given."""
+        return params
+
     def adapters(self) -> Mapping[str, DualAveraging]:
         """The step size is learnt by dual averaging."""
         return {"step_size": DualAveraging(self.target_acceptance)}
+
+    def stages(self, transitions: int) -> tuple[Stage, ...]:
+        """Growing windows."""
+        return expanding(transitions)

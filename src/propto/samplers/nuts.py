@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +12,21 @@ from jaxtyping import Array, Bool, Float, Int
 
 from propto.coordinates.whitening import Diagonal
 from propto.errors import OptionError
+from propto.randomness import uniform
 from propto.samplers import hamiltonian
 from propto.samplers.base import LogDensity, acceptance, select
-from propto.samplers.hamiltonian import DIVERGENCE, Params, Phase, State, ValueAndGradient
+from propto.samplers.hamiltonian import DIVERGENCE, Phase, State, ValueAndGradient
+from propto.warmup.schedule import Stage, expanding
 from propto.warmup.step_size import DualAveraging
+
+# Streams of random numbers; from LEAF on there is one for the leaves of each depth.
+DIRECTION, JOIN, LEAF = 2, 3, 4
+
+
+class Params(NamedTuple):
+    """Step size of the integrator, in whitened units."""
+
+    step_size: Float[Array, ""]
 
 
 class Info(NamedTuple):
@@ -148,7 +159,7 @@ def grow(
         h = hamiltonian.energy(end)
         log_weight = initial_energy - h
         total = jnp.logaddexp(subtree.choice.log_weight, log_weight)
-        taken = jnp.log(jax.random.uniform(jax.random.fold_in(key, i))) < log_weight - total
+        taken = jnp.log(uniform(key, LEAF + depth, i)) < log_weight - total
         leaf = subtree._replace(
             end=end,
             first=jnp.where(i == 0, end.momentum, subtree.first),
@@ -181,7 +192,7 @@ def join(key: Array, tree: Tree, subtree: Subtree, forwards: Bool[Array, ""]) ->
     )
     is_whole = ~subtree.facts.turning & ~subtree.facts.diverging
     log_ratio = subtree.choice.log_weight - tree.choice.log_weight
-    taken = is_whole & (jnp.log(jax.random.uniform(key)) < log_ratio)
+    taken = is_whole & (jnp.log(uniform(key, JOIN, tree.depth)) < log_ratio)
     total = jnp.logaddexp(tree.choice.log_weight, subtree.choice.log_weight)
     choice = select(taken, subtree.choice, tree.choice)._replace(log_weight=total)
     facts = Facts(
@@ -200,8 +211,7 @@ def step(
     logdensity: LogDensity, key: Array, state: State, params: Params, max_depth: int
 ) -> tuple[State, Info]:
     """One transition."""
-    key_momentum, key_tree = jax.random.split(key)
-    start = Phase(state, hamiltonian.momentum(key_momentum, state.z))
+    start = Phase(state, hamiltonian.momentum(key, state.z))
     initial_energy = hamiltonian.energy(start)
     value_and_gradient = jax.value_and_grad(logdensity)
 
@@ -209,12 +219,11 @@ def step(
         return (tree.depth < max_depth) & ~tree.facts.turning & ~tree.facts.diverging
 
     def double(tree: Tree) -> Tree:
-        keys = jax.random.split(jax.random.fold_in(key_tree, tree.depth), 3)
-        forwards = jax.random.bernoulli(keys[0])
+        forwards = uniform(key, DIRECTION, tree.depth) < 0.5
         origin = select(forwards, tree.right, tree.left)
         step_size = jnp.where(forwards, params.step_size, -params.step_size)
-        subtree = grow(value_and_gradient, keys[1], origin, step_size, tree.depth, initial_energy, max_depth)
-        return join(keys[2], tree, subtree, forwards)
+        subtree = grow(value_and_gradient, key, origin, step_size, tree.depth, initial_energy, max_depth)
+        return join(key, tree, subtree, forwards)
 
     facts = Facts(jnp.array(False), jnp.array(False), jnp.array(False), jnp.array(0), jnp.array(0.0))
     choice = Choice(state, initial_energy, jnp.zeros_like(initial_energy))
@@ -268,6 +277,9 @@ class NUTS:
 
     needs_gradient: ClassVar[bool] = True
     default_warmup: ClassVar[int] = 400
+    default_chains: ClassVar[int] = 8
+    default_block_size: ClassVar[int] = 4
+    default_draws: ClassVar[int | None] = 1000
     whitening: ClassVar[type[Diagonal]] = Diagonal
 
     def __post_init__(self) -> None:
@@ -275,9 +287,9 @@ class NUTS:
         if not 1 <= self.max_depth <= 30:
             raise OptionError(f"max_depth must be between 1 and 30, got {self.max_depth}")
 
-    def init(self, logdensity: LogDensity, z: Float[Array, " dim"]) -> State:
-        """The state of a chain that starts at z."""
-        return hamiltonian.init(logdensity, z)
+    def init(self, z: Any, logp: Any, gradient: Any) -> State:
+        """The state of chains that stand at z."""
+        return State(z, logp, gradient)
 
     def step(self, logdensity: LogDensity, key: Array, state: State, params: Params) -> tuple[State, Info]:
         """One transition."""
@@ -287,6 +299,14 @@ class NUTS:
         """A step size of the order that a whitened Gaussian of this dimension allows."""
         return Params(jnp.asarray(max(1, dim) ** -0.25))
 
+    def paced(self, params: Params) -> Params:
+        """The trajectory finds its own number of steps."""
+        return params
+
     def adapters(self) -> Mapping[str, DualAveraging]:
         """The step size is learnt by dual averaging."""
         return {"step_size": DualAveraging(self.target_acceptance)}
+
+    def stages(self, transitions: int) -> tuple[Stage, ...]:
+        """Growing windows."""
+        return expanding(transitions)

@@ -1,15 +1,41 @@
-"""The windows of warm-up: short ones first, growing, and a last one for the step size alone."""
+"""The stages of warm-up: how long each is, and what is learnt at its end besides the step size."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 FIRST, GROWTH, LAST_SHARE = 15, 1.5, 0.2
+# An ensemble learns from many chains at once, so that its stages are short. In the first ones every chain
+# comes in at its own pace.
+COMING_IN, TRIALS, TRIAL_SHARE = (4, 6), 4, 0.08
 
 
-def windows(transitions: int) -> tuple[int, ...]:
-    """Lengths of the windows of a warm-up.
+class Stage(NamedTuple):
+    """A number of transitions.
 
-    At the end of every window but the last, the coordinates are learnt from its draws; in the last one
-    only the step size is.
+    Parameters
+    ----------
+    length
+        Transitions of every chain.
+    learns_coordinates
+        Whether the coordinates are learnt anew from its draws.
+    is_trial
+        Whether its draws judge the number of steps of a trajectory.
+    own_steps
+        Whether every chain learns a step size of its own, on its way in.
+    paces
+        Whether the number of steps of a trajectory follows the step size learnt.
+    """
+
+    length: int
+    learns_coordinates: bool = True
+    is_trial: bool = False
+    own_steps: bool = False
+    paces: bool = True
+
+
+def expanding(transitions: int) -> tuple[Stage, ...]:
+    """Windows that grow, and a last one in which only the step size is learnt.
 
     Parameters
     ----------
@@ -18,21 +44,43 @@ def windows(transitions: int) -> tuple[int, ...]:
 
     Returns
     -------
-    tuple of int
-        Lengths that sum to ``transitions``.
+    tuple of Stage
+        With lengths that sum to ``transitions``.
 
     Examples
     --------
-    >>> windows(400)
-    (15, 22, 33, 50, 75, 125, 80)
+    >>> [stage.length for stage in expanding(400)]
+    [15, 22, 33, 50, 75, 125, 80]
     """
     last = round(LAST_SHARE * transitions)
-    left = transitions - last
-    lengths, length = [], float(FIRST)
+    stages = tuple(Stage(n) for n in growing(transitions - last, FIRST))
+    return (*stages, Stage(last, learns_coordinates=False)) if last else stages
+
+
+def with_trials(transitions: int) -> tuple[Stage, ...]:
+    """Chains come in, then windows for the coordinates, trials of numbers of steps and a last step size.
+
+    Examples
+    --------
+    >>> [stage.length for stage in with_trials(100)]
+    [4, 6, 8, 12, 30, 8, 8, 8, 8, 8]
+    """
+    trial = round(TRIAL_SHARE * transitions)
+    rest = transitions - (TRIALS + 1) * trial
+    first = growing(rest, COMING_IN[0])
+    coming_in = [Stage(n, own_steps=True) for n in first[: len(COMING_IN)]]
+    trials = [Stage(trial, learns_coordinates=False, is_trial=True, paces=False)] * TRIALS if trial else []
+    last = [Stage(trial, learns_coordinates=False, paces=False)] if trial else []
+    return (*coming_in, *map(Stage, first[len(COMING_IN) :]), *trials, *last)
+
+
+def growing(total: int, first: int) -> list[int]:
+    """Lengths that grow by half each and sum to ``total``."""
+    lengths, length = [], float(first)
     # A window is opened only if the next, longer one would still fit; else the rest joins this one.
-    while left > 0:
-        n = int(length) if left >= int(length) + int(length * GROWTH) else left
+    while total > 0:
+        n = int(length) if total >= int(length) + int(length * GROWTH) else total
         lengths.append(n)
-        left -= n
+        total -= n
         length *= GROWTH
-    return (*lengths, last) if last else tuple(lengths)
+    return lengths

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from propto.errors import OptionError
 
@@ -23,7 +24,7 @@ class AveragingState(NamedTuple):
 
 @dataclass(frozen=True)
 class DualAveraging:
-    r"""One update an iteration, on the acceptance averaged over all chains of a block.
+    r"""One update an iteration, on the acceptance of a chain or averaged over all chains of a block.
 
     With error :math:`h_m = (1 - \frac{1}{m + t_0}) h_{m-1} + \frac{\delta - a_m}{m + t_0}` the step is
     :math:`\log\epsilon_m = \mu - \sqrt{m}\, h_m/\gamma`; the result is the average of :math:`\log\epsilon_m`
@@ -33,6 +34,8 @@ class DualAveraging:
     ----------
     target
         Wanted mean acceptance delta, in (0, 1).
+    largest
+        Upper limit of the step size.
     gamma, t0, kappa
         The constants of the paper.
 
@@ -42,6 +45,7 @@ class DualAveraging:
     """
 
     target: float
+    largest: float = math.inf
     gamma: float = 0.05
     t0: float = 10.0
     kappa: float = 0.75
@@ -50,18 +54,18 @@ class DualAveraging:
         if not 0 < self.target < 1:
             raise OptionError(f"target_acceptance must be between 0 and 1, got {self.target}")
 
-    def init(self, step_size: Float[Array, ""]) -> AveragingState:
-        """Start the search near a step size."""
+    def init(self, step_size: ArrayLike) -> AveragingState:
+        """Start the search at a step size, or at one for every chain."""
         log_step = jnp.log(step_size)
         zero = jnp.zeros_like(log_step)
-        return AveragingState(zero, log_step + jnp.log(10.0), zero, log_step, log_step)
+        return AveragingState(zero, log_step, zero, log_step, log_step)
 
-    def update(self, state: AveragingState, mean_acceptance: Float[Array, ""]) -> AveragingState:
+    def update(self, state: AveragingState, acceptance: Float[Array, ""]) -> AveragingState:
         """One iteration of the search."""
         m = state.iteration + 1
         weight = 1 / (m + self.t0)
-        error = (1 - weight) * state.error + weight * (self.target - mean_acceptance)
-        log_step = state.center - jnp.sqrt(m) * error / self.gamma
+        error = (1 - weight) * state.error + weight * (self.target - acceptance)
+        log_step = jnp.minimum(state.center - jnp.sqrt(m) * error / self.gamma, jnp.log(self.largest))
         decay = m**-self.kappa
         log_average = decay * log_step + (1 - decay) * state.log_average
         return AveragingState(m, state.center, error, log_step, log_average)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from propto.run.evaluate import Evaluated
+
 Positions = Float[np.ndarray, "chain dim"]
-Evaluate = Callable[[Positions], tuple[Float[np.ndarray, " chain"], Positions]]
 
 # A step goes on only where the log density could rise by more than this; a posterior's own draws differ by
 # far less, so that the starts stay dispersed.
@@ -16,9 +17,7 @@ GAIN = 1000.0
 STEPS = 100
 
 
-def approach(
-    evaluate: Evaluate, q: Positions, logp: Float[np.ndarray, " chain"], score: Positions
-) -> tuple[Positions, Positions]:
+def approach(look: Callable[[Positions], Evaluated], at: Evaluated) -> Evaluated:
     r"""Move chains up the gradient until a step of their radius could gain no more than `GAIN`.
 
     A step is :math:`q' = q + r\,g/|g|`, with its own radius r for every chain: half as long after a step that
@@ -28,29 +27,31 @@ def approach(
 
     Parameters
     ----------
-    evaluate
-        Log densities, shape (chain,), and their gradients at positions of all chains.
-    q, logp, score
-        Where the chains start, with finite log densities and gradients there.
+    look
+        Evaluates positions of all chains, shape (chain, dim).
+    at
+        Where the chains start, with finite log densities and scores there.
 
     Returns
     -------
-    q, score
-        Positions from which a step size can be learnt that serves all chains, and their gradients.
+    Evaluated
+        Positions from which a step size can be learnt that serves all chains.
     """
-    radius = np.ones(len(q))
+    x, logp, score = at
+    assert score is not None  # there is nothing to follow without
+    radius = np.ones(len(x))
     for _ in range(STEPS):
         direction, slope = _steepest(score)
         far = radius * slope > GAIN
         if not far.any():
             break
-        new = np.where(far[:, None], q + radius[:, None] * direction, q)
-        new_logp, new_score = evaluate(new)
+        new, new_logp, new_score = look(np.where(far[:, None], x + radius[:, None] * direction, x))
+        assert new_score is not None
         rises = far & (new_logp > logp) & np.isfinite(new_logp) & np.isfinite(new_score).all(axis=1)
         logp = np.where(rises, new_logp, logp)
-        q, score = (np.where(rises[:, None], a, b) for a, b in ((new, q), (new_score, score)))
+        x, score = (np.where(rises[:, None], a, b) for a, b in ((new, x), (new_score, score)))
         radius *= np.where(rises, 1.5, 0.5)
-    return q, score
+    return Evaluated(x, logp, score)
 
 
 def _steepest(score: Positions) -> tuple[Positions, Float[np.ndarray, " chain"]]:

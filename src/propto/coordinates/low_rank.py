@@ -1,0 +1,178 @@
+"""Affine coordinates q = m + s A z with correlations, as far as these prove true on other draws."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from propto.coordinates.whitening import Diagonal
+
+Draws = Float[np.ndarray, "draw dim"]
+
+# Up to this dimension all directions may be stretched; beyond, only so many.
+FULL, RANK = 256, 32
+# Above this dimension the stretching is skipped while there is none.
+CHEAP = 64
+# Draws that say enough about the directions of a large space.
+ENOUGH = 512
+
+
+class LowRank(NamedTuple):
+    r"""Coordinates :math:`q = m + s \circ A z`, with :math:`A = I + U(\sqrt\Lambda - I)U^T`.
+
+    As `Diagonal`, but for the covariance :math:`S = AA^T` of what the diagonal leaves: among symmetric
+    matrices the Fisher divergence is smallest for the geometric mean of the covariance of the positions and
+    the inverse covariance of the scores. For a Gaussian that is exact from d + 1 draws, wherever they lie.
+
+    Parameters
+    ----------
+    center, scale
+        m and s, shape (d,).
+    directions
+        Orthonormal columns U, shape (d, k).
+    stretch
+        Square roots of the eigenvalues, shape (k,); 1 where a direction is left as it is.
+
+    References
+    ----------
+    Seyboldt, Carlson, Carpenter (2026), arXiv:2603.18845.
+    """
+
+    center: Float[Any, " dim"]
+    scale: Float[Any, " dim"]
+    directions: Float[Any, "dim rank"]
+    stretch: Float[Any, " rank"]
+
+    @classmethod
+    def identity(cls, dim: int) -> LowRank:
+        """The map q = z."""
+        return cls._unstretched(np.zeros(dim), np.ones(dim))
+
+    @classmethod
+    def _unstretched(cls, center: np.ndarray, scale: np.ndarray) -> LowRank:
+        dim = len(center)
+        rank = _rank(dim)
+        return cls(center, scale, np.eye(dim, rank), np.ones(rank))
+
+    @classmethod
+    def learn(
+        cls,
+        q: Float[np.ndarray, "draw chain dim"],
+        score: Float[np.ndarray, "draw chain dim"] | None,
+    ) -> LowRank:
+        """The candidate with the smallest Fisher divergence on chains from which it was not learnt."""
+        if score is None:
+            plain = Diagonal.learn(q, None)
+            return cls._unstretched(plain.center, plain.scale)
+        half = q.shape[1] // 2
+        learnt_from, judged_on = slice(0, half), slice(half, None)
+        if half < 2:
+            learnt_from = judged_on = slice(None)
+        candidates = _candidates(q[:, learnt_from], score[:, learnt_from])
+        losses = [candidate.loss(q[:, judged_on], score[:, judged_on]) for candidate in candidates]
+        # A more complex candidate must be better by more than a whisker.
+        best = int(np.argmin(np.asarray(losses) * (1 + 0.02 * np.arange(len(losses)))))
+        return _candidates(q, score)[best]
+
+    def loss(self, q: np.ndarray, score: np.ndarray) -> float:
+        r"""Median over draws of :math:`|z + \nabla_z \log p|^2`; small where log p is like -|z|²/2."""
+        rows = (-1, q.shape[-1])
+        y, a = (q.reshape(rows) - self.center) / self.scale, score.reshape(rows) * self.scale
+        with np.errstate(over="ignore", invalid="ignore"):
+            gap = self._stretched(y, 1 / self.stretch) + self._stretched(a, self.stretch)
+            loss = float(np.median((gap**2).sum(axis=1)))
+        return loss if np.isfinite(loss) else np.inf
+
+    def to_q(self, z: Any) -> Any:
+        """From whitened to unconstrained, draws along leading axes; on the host and in compiled code."""
+        if isinstance(z, np.ndarray) or z.shape[-1] <= CHEAP:
+            return self.center + self.scale * self._stretched(z, self.stretch)
+        is_stretched = jnp.any(self.stretch != 1)
+        y = jax.lax.cond(is_stretched, lambda z: self._stretched(z, self.stretch), lambda z: z, z)
+        return self.center + self.scale * y
+
+    def to_z(self, q: Any) -> Any:
+        """From unconstrained to whitened, draws along leading axes."""
+        return self._stretched((q - self.center) / self.scale, 1 / self.stretch)
+
+    def score(self, z_score: Any) -> Any:
+        """g = s^-1 A^-1 dlogp/dz."""
+        return self._stretched(z_score, 1 / self.stretch) / self.scale
+
+    def z_score(self, score: Any) -> Any:
+        """dlogp/dz = A s g."""
+        return self._stretched(score * self.scale, self.stretch)
+
+    def scales(self) -> Any:
+        """Standard deviation of every coordinate."""
+        return self.scale * np.sqrt(1 + (self.directions**2 * (self.stretch**2 - 1)).sum(axis=1))
+
+    def _stretched(self, z: Any, stretch: Any) -> Any:
+        return z + ((z @ self.directions) * (stretch - 1)) @ self.directions.T
+
+
+def _rank(dim: int) -> int:
+    return dim if dim <= FULL else RANK
+
+
+def _candidates(q: np.ndarray, score: np.ndarray) -> list[LowRank]:
+    """Coordinates that the draws suggest, from the simplest to the boldest."""
+    plain = Diagonal.learn(q, score)
+    mean_q, mean_score = q.mean((0, 1)), score.mean((0, 1))
+    rows = (-1, q.shape[-1])
+    y, a = (q.reshape(rows) - mean_q) / plain.scale, (score.reshape(rows) - mean_score) * plain.scale
+    stretched = [LowRank._unstretched(mean_q, plain.scale)]
+    if np.isfinite(y).all() and np.isfinite(a).all() and (np.abs(a).max() < 1e100):
+        for prior, limit in ((1.0, 2.0), (1.0, 1.0), (1e-8, 1.0)):
+            directions, eigenvalues = _eigen(y, a, prior, limit)
+            stretched.append(LowRank(mean_q, plain.scale, directions, np.sqrt(eigenvalues)))
+    return [centred for each in stretched for centred in (each, _recentred(each, mean_score))]
+
+
+def _recentred(candidate: LowRank, mean_score: np.ndarray) -> LowRank:
+    """With the centre where the scores of a Gaussian would vanish."""
+    shift = candidate.z_score(mean_score)
+    with np.errstate(over="ignore", invalid="ignore"):
+        center = candidate.center + candidate.scale * candidate._stretched(shift, candidate.stretch)
+    return candidate._replace(center=np.where(np.isfinite(center), center, candidate.center))
+
+
+def _eigen(y: Draws, a: Draws, prior: float, limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Directions and eigenvalues of the geometric mean of Cov(y) and Cov(a)^-1.
+
+    ``prior`` draws with covariance I are added to both; eigenvalues within a factor ``limit`` of 1 become 1.
+    """
+    dim = y.shape[1]
+    basis = np.eye(dim) if dim <= FULL else _leading(y, a)
+    of_y, of_a = (_covariance(x @ basis, prior) for x in (y, a))
+    root, inverse_root = _powers(of_a, 0.5, -0.5)
+    (middle,) = _powers(root @ of_y @ root, 0.5)
+    eigenvalues, vectors = np.linalg.eigh(inverse_root @ middle @ inverse_root)
+    eigenvalues = np.clip(eigenvalues, 1e-12, 1e12)
+    strength = np.abs(np.log(eigenvalues))
+    kept = np.argsort(-strength)[: _rank(dim)]
+    eigenvalues = np.where(strength > np.log(limit), eigenvalues, 1.0)[kept]
+    return basis @ vectors[:, kept], eigenvalues
+
+
+def _covariance(x: Draws, prior: float) -> np.ndarray:
+    n, dim = x.shape
+    return np.asarray((x.T @ x + prior * np.eye(dim)) / (n + prior))
+
+
+def _powers(matrix: np.ndarray, *powers: float) -> list[np.ndarray]:
+    """Powers of a symmetric positive matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    values = np.maximum(values, values[-1] * 1e-15)
+    return [(vectors * values**power) @ vectors.T for power in powers]
+
+
+def _leading(y: Draws, a: Draws) -> np.ndarray:
+    """An orthonormal basis of the directions in which positions and scores vary most."""
+    thin = slice(None, None, max(1, len(y) // ENOUGH))
+    parts = [np.linalg.svd(x[thin], full_matrices=False)[2][: 2 * RANK].T for x in (y, a)]
+    return np.linalg.qr(np.concatenate(parts, axis=1))[0]

@@ -1,0 +1,69 @@
+"""Chains in places of no importance: what they draw is left out, and if they stay, they start from others."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+# The share of chains, highest in log density, that the others are compared with.
+BEST = 0.25
+# How much less log mass a place of no importance holds.
+MARGIN = 15.0
+# A chain is on its way if its log density rises by more than this from one half of a stage to the next.
+RISE = 2.0
+
+
+def astray(x: Float[np.ndarray, "draw chain dim"], logp: Float[np.ndarray, "draw chain"]) -> np.ndarray:
+    r"""Which chains move where the posterior has less than exp(-15) of its mass.
+
+    The log mass of a region is the mean of log p over its draws plus their entropy. It is compared between
+    the quarter of the chains with the highest log p and every other chain, whose entropy is taken to be that
+    of all the others together: a Gaussian's, with the standard deviations of its coordinates. So a wide mode
+    of low density is never mistaken for a place of no importance, nor the mouth of a funnel.
+
+    Parameters
+    ----------
+    x, logp
+        Draws of a stage of warm-up and their log densities.
+
+    Returns
+    -------
+    array of bool, shape (chain,)
+    """
+    chains, mean = x.shape[1], logp.mean(axis=0)
+    order = np.argsort(-mean, kind="stable")
+    best, others = np.split(order, [max(1, round(BEST * chains))])
+    if not len(others) or len(best) * len(x) < 2:
+        return np.zeros(chains, bool)
+    mass_of_best = mean[best].mean() + _entropy(x[:, best])
+    less = mass_of_best - (mean + _entropy(x[:, others]))
+    away = ~(less <= MARGIN)
+    away[best] = False
+    return away
+
+
+def climbing(logp: Float[np.ndarray, "draw chain"]) -> np.ndarray:
+    """Which chains are still on their way up, and may come to a mode of their own."""
+    half = len(logp) // 2
+    if half == 0:
+        return np.ones(logp.shape[1], bool)
+    return np.asarray(logp[-half:].mean(axis=0) - logp[:half].mean(axis=0) > RISE)
+
+
+def _entropy(x: np.ndarray) -> float:
+    """Up to a constant, of a Gaussian with the same standard deviations."""
+    deviations = x.std(axis=(0, 1))
+    return float(np.log(np.maximum(deviations, np.finfo(float).tiny)).sum())
+
+
+def donors(
+    away: Bool[np.ndarray, " chain"], superchains: int, rng: np.random.Generator
+) -> Int[np.ndarray, " chain"]:
+    """For every chain the one that stands in for it: itself, or one not astray, of its own start if any."""
+    chains = np.arange(len(away))
+    family = chains * superchains // len(away)
+    source = chains.copy()
+    for chain in chains[away]:
+        kin = chains[~away & (family == family[chain])]
+        source[chain] = rng.choice(kin if len(kin) else chains[~away])
+    return source
