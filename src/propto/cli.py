@@ -16,7 +16,9 @@ examples:
   propto fit schools.csv                            a table, a verdict and schools.report.html beside it
   propto fit schools.csv --prior-tau 'halfcauchy(5)'  with a prior of your own
   propto fit - --json - < schools.csv               for other programs
-  propto check schools.csv                          only read the table and say what was understood
+  propto fit tests.csv --ship-above 0 --top 3       what the winners bring, what choosing three costs
+  propto fit tests.parquet --by metric --csv -      many tables in one file, each on its own
+  propto check schools.csv                          only read the table, and say what is doubtful in it
 
 exit codes: 0 fitted and the diagnosis passed (or cautions), 1 fitted but it failed, 2 bad input or
 arguments (nothing is written), 101 a bug of propto, 130 interrupted
@@ -82,10 +84,16 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     model.add_argument("--prior-mu", metavar="PRIOR", help=f"prior of the mean of all groups: {PRIOR_MU}")
     model.add_argument("--prior-tau", metavar="PRIOR", help=f"prior of the sd between groups: {PRIOR_TAU}")
     model.add_argument(
+        "--measure",
+        choices=("smd", "log-or", "log-rr", "log-hr", "fisher-z"),
+        help="what the estimates are: takes the prior of tau that is usual for them",
+    )
+    model.add_argument(
         "--engine",
         choices=("both", "exact", "mcmc"),
         help="exact integration, Markov chain Monte Carlo, or both and their gap (up to 1,000 groups: both)",
     )
+    _add_decisions(fit)
     chains = fit.add_argument_group("Markov chain Monte Carlo")
     chains.add_argument(
         "--sampler", choices=("nuts", "hmc", "metropolis"), default="hmc", help="default: hmc"
@@ -114,8 +122,38 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit.set_defaults(run=_run_fit)
 
 
+def _add_decisions(fit: argparse.ArgumentParser) -> None:
+    decide = fit.add_argument_group("decisions")
+    decide.add_argument("--threshold", type=_real, metavar="X", help="P(effect > X) for every group")
+    decide.add_argument(
+        "--rope", type=_real, nargs=2, metavar=("LOW", "HIGH"), help="effects between these do not matter"
+    )
+    decide.add_argument(
+        "--ship-above",
+        type=_real,
+        metavar="X",
+        help="what the groups with estimates above X claim together, and what they bring",
+    )
+    decide.add_argument("--top", type=_positive, metavar="K", help="what choosing the K best now may cost")
+    decide.add_argument(
+        "--grades", type=_real, metavar="PRICE", help="classes, where a wrong order costs PRICE (4, say)"
+    )
+    decide.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="coverage of the intervals in simulated tables with these errors",
+    )
+    many = fit.add_argument_group("many tables in one file")
+    many.add_argument(
+        "--by", metavar="COLUMN", help="pool each table on its own; this column tells them apart"
+    )
+    many.add_argument(
+        "--shared-prior", action="store_true", help="learn the prior of tau from all tables (with --by)"
+    )
+
+
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    check = commands.add_parser("check", help="only read a table, and say what was understood")
+    check = commands.add_parser("check", help="only read a table, and say what is doubtful in it")
     _add_table(check)
     check.set_defaults(run=_run_check)
 
@@ -139,6 +177,10 @@ def _add_table(command: argparse.ArgumentParser) -> None:
 
 
 def _run_fit(arguments: argparse.Namespace) -> int:
+    if arguments.by is not None:
+        from propto.commands.many import fit_many
+
+        return fit_many(arguments)
     from propto.commands.fit import fit
 
     return fit(arguments)
@@ -165,6 +207,16 @@ def _whole(text: str, least: int) -> int:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
     if value < least:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {value}")
+    return value
+
+
+def _real(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+    if not abs(value) < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a finite number, got {value}")
     return value
 
 

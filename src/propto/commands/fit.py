@@ -13,6 +13,7 @@ from propto.commands.outputs import Outputs
 from propto.commands.screen import show
 from propto.errors import OptionError
 from propto.pooling.exact import pool_exact
+from propto.pooling.measures import prior_for
 from propto.pooling.pooled import Pooled
 from propto.pooling.priors import parse_mu, parse_tau
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from propto.diagnosis import Verdict
     from propto.pooling.agreement import Agreement
+    from propto.pooling.analysis import Analysis
     from propto.pooling.drawn import Drawn
     from propto.pooling.tables import Table
 
@@ -44,6 +46,8 @@ class Result:
         How far the two engines lie apart.
     verdict
         Whether the numbers can be trusted.
+    analysis
+        What to decide from the exact posterior.
     seed
         Seed of the random numbers.
     seconds
@@ -56,6 +60,7 @@ class Result:
     drawn: Drawn | None
     agreement: Agreement | None
     verdict: Verdict
+    analysis: Analysis | None
     seed: int
     seconds: float
 
@@ -70,10 +75,7 @@ class Result:
 def fit(arguments: argparse.Namespace) -> int:
     """Do what the command says; returns the exit code."""
     began = time.monotonic()
-    priors: dict[str, Any] = {
-        "prior_mu": None if arguments.prior_mu is None else parse_mu(arguments.prior_mu),
-        "prior_tau": None if arguments.prior_tau is None else parse_tau(arguments.prior_tau),
-    }
+    priors = priors_of(arguments)
     outputs = Outputs.of(arguments)
     outputs.check()
     table = read(arguments)
@@ -82,10 +84,11 @@ def fit(arguments: argparse.Namespace) -> int:
     engine = _engine(arguments, len(table.label))
     columns: dict[str, Any] = {"estimate": table.estimate, "std_error": table.std_error, "label": table.label}
     pooled = None if engine == "mcmc" else pool_exact(**columns, **priors)
+    analysis = None if pooled is None else _analyse(arguments, pooled)
     draws = None if engine == "exact" else _sample(arguments, {**columns, **priors})
     drawn, agreement, verdict = _judge(pooled, draws)
     seconds = time.monotonic() - began
-    result = Result(table, pooled, draws, drawn, agreement, verdict, arguments.seed, seconds)
+    result = Result(table, pooled, draws, drawn, agreement, verdict, analysis, arguments.seed, seconds)
     report = outputs.write(result)
     if not outputs.takes_stdout:
         show(result, report, colour=not arguments.no_color)
@@ -94,8 +97,43 @@ def fit(arguments: argparse.Namespace) -> int:
     return 1 if verdict.status == "fail" else 0
 
 
+def priors_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The priors that the arguments ask for; None where the default is to be taken."""
+    if arguments.shared_prior and arguments.by is None:
+        raise OptionError("--shared-prior is for many tables; say with --by which column tells them apart")
+    if arguments.measure and arguments.prior_tau:
+        raise OptionError("--measure chooses the prior on tau; leave out --measure or --prior-tau")
+    on_tau = prior_for(arguments.measure) if arguments.measure else None
+    return {
+        "prior_mu": None if arguments.prior_mu is None else parse_mu(arguments.prior_mu),
+        "prior_tau": on_tau if arguments.prior_tau is None else parse_tau(arguments.prior_tau),
+    }
+
+
+def _analyse(arguments: argparse.Namespace, pooled: Pooled) -> Analysis:
+    """What the arguments ask of the posterior; an option that cannot be used says so here."""
+    from propto.pooling.analysis import analyse
+
+    analysis = analyse(
+        pooled,
+        threshold=arguments.threshold,
+        rope=None if arguments.rope is None else tuple(arguments.rope),
+        ship_above=arguments.ship_above,
+        top=arguments.top,
+        price=arguments.grades,
+        calibrate=arguments.calibrate,
+        seed=arguments.seed,
+    )
+    for part in (analysis.rope, analysis.grades, analysis.calibration):
+        assert part is None or part  # computed now, before anything is written
+    return analysis
+
+
 def _engine(arguments: argparse.Namespace, groups: int) -> str:
     if arguments.engine:
+        asked = asked_of_exact(arguments)
+        if arguments.engine == "mcmc" and asked:
+            raise OptionError(f"{asked[0]} needs the exact engine; leave out --engine mcmc")
         if arguments.engine == "exact" and arguments.save:
             raise OptionError("--save writes the draws of the MCMC engine; leave out --engine exact")
         return str(arguments.engine)
@@ -107,6 +145,19 @@ def _engine(arguments: argparse.Namespace, groups: int) -> str:
             file=sys.stderr,
         )
     return "exact"
+
+
+def asked_of_exact(arguments: argparse.Namespace) -> list[str]:
+    """The options given that only the exact engine answers."""
+    asked = {
+        "--threshold": arguments.threshold is not None,
+        "--rope": arguments.rope is not None,
+        "--ship-above": arguments.ship_above is not None,
+        "--top": arguments.top is not None,
+        "--grades": arguments.grades is not None,
+        "--calibrate": arguments.calibrate,
+    }
+    return [option for option, given in asked.items() if given]
 
 
 def _sample(arguments: argparse.Namespace, problem: dict[str, Any]) -> xarray.DataTree:

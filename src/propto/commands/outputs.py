@@ -68,9 +68,9 @@ class Outputs:
     def write(self, result: Result) -> str | None:
         """Write all that is wanted; returns where the report is."""
         if self.json:
-            _write(self.json, json.dumps(document(result), indent=2, allow_nan=False) + "\n")
+            write(self.json, json.dumps(document(result), indent=2, allow_nan=False) + "\n")
         if self.csv:
-            _write(self.csv, groups_csv(result))
+            write(self.csv, groups_csv(result))
         if self.save and result.fit is not None:
             fit = result.fit
             write_whole(Path(self.save), lambda path: fit.to_netcdf(path, engine="h5netcdf"))
@@ -120,6 +120,7 @@ def document(result: Result) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "verdict": result.verdict.to_dict(),
+        **({} if result.analysis is None else result.analysis.to_dict()),
         **answer.to_dict(),
         "engines": engines,
         "priors": {"mu": str(answer.prior_mu), "tau": str(answer.prior_tau)},
@@ -163,7 +164,8 @@ def _check_path(option: str, path: Path, force: bool) -> None:
         raise OptionError(f"{option} {path}: the file exists; add --force to overwrite it")
 
 
-def _write(name: str, text: str) -> None:
+def write(name: str, text: str) -> None:
+    """Write a text to a file, or to standard output."""
     if name == STDOUT:
         sys.stdout.write(text)
     else:

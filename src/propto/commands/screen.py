@@ -36,7 +36,7 @@ def show(result: Result, report: str | None, *, colour: bool) -> None:
         emoji=False,
         width=None if sys.stdout.isatty() else WIDTH,
     )
-    parts = [_verdict(result), _groups(result), _others(result), _facts(result, report)]
+    parts = [_verdict(result), _groups(result), _others(result), _findings(result), _facts(result, report)]
     with console.capture() as capture:
         for part in parts:
             console.print(part, soft_wrap=isinstance(part, Text))  # paths stay whole
@@ -124,6 +124,24 @@ def _others(result: Result) -> Grid:
         interval = f"{number(summary.quantiles[Q5])} .. {number(summary.quantiles[Q95])}"
         grid.add_row(name, number(summary.mean), interval)
     return grid
+
+
+def _findings(result: Result) -> Text:
+    """What follows, in sentences."""
+    if result.analysis is None:
+        return Text("")
+    doubts = [f"Check the table: {doubt.found}" for doubt in result.analysis.checks]
+    if doubts:
+        doubts[-1] += " `propto check` says why it matters and what to do."
+    return Text(
+        "\n" + "\n".join(bulleted(_one_line(text)) for text in [*doubts, *result.analysis.findings()])
+    )
+
+
+def bulleted(sentence: str) -> str:
+    """A sentence as an item of a list that fits the screen."""
+    whole = sentence.replace(" %", "\xa0%")  # a number stays beside its sign
+    return textwrap.fill(whole, WIDTH, initial_indent="- ", subsequent_indent="  ").replace("\xa0", " ")
 
 
 def _facts(result: Result, report: str | None) -> Text:

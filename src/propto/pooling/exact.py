@@ -15,9 +15,9 @@ from propto.pooling import priors
 from propto.pooling.components import Components, components
 from propto.pooling.groups import Groups
 from propto.pooling.marginal import GivenTau, Marginal, normal_priors
-from propto.pooling.mixture import Mixture
 from propto.pooling.pooled import Pooled, Summary
 from propto.pooling.priors import MuPrior, TauPrior
+from propto.pooling.summaries import MARGIN, existing, summarise, summarise_tau
 from propto.pooling.tau import TauPosterior, tau_posterior
 
 __all__ = ["Pooled", "Summary", "pool_exact"]
@@ -25,7 +25,6 @@ __all__ = ["Pooled", "Summary", "pool_exact"]
 Floats = NDArray[np.float64]
 
 _CHUNK = 2**18  # elements of a temporary array
-_MARGIN = 0.1  # a moment nearer to the edge of existence cannot be integrated in double precision
 
 
 def pool_exact(
@@ -81,12 +80,10 @@ def pool_exact(
     y, s = groups.estimate, groups.std_error
     on_mu, on_tau = priors.of(y, s, prior_mu, prior_tau)
     limit_mu, limit_tau = _moment_limits(y.size, on_mu, on_tau)
-    marginal = Marginal(y, s**2, normal_priors(on_mu, y, s**2, on_tau.spread))
-    posterior = tau_posterior(marginal, on_tau, _orders(limit_mu, limit_tau, on_mu), limit_tau)
-    rule, given = posterior.rule, marginal.given(posterior.nodes)
-    joint = components(rule.weights, posterior.nodes, rule.even, given)
-    mu, mu_error = _summary(joint.mu(), joint.even)
-    new_group, new_error = _summary(joint.new_group(), joint.even)
+    marginal, posterior, given, joint = solve(y, s, on_mu, on_tau)
+    rule = posterior.rule
+    mu, mu_error = summarise(joint.mu(), joint.even)
+    new_group, new_error = summarise(joint.new_group(), joint.even)
     theta, prob_positive, shrinkage, theta_error = _groups(joint.likely(), y, s**2)
     return Pooled(
         label=groups.label,
@@ -94,9 +91,9 @@ def pool_exact(
         std_error=s,
         prior_mu=on_mu,
         prior_tau=on_tau,
-        mu=_existing(mu.row(0), limit_mu),
-        tau=_existing(_tau_summary(posterior), limit_tau),
-        new_group=_existing(new_group.row(0), limit_tau),
+        mu=existing(mu.row(0), limit_mu),
+        tau=existing(summarise_tau(posterior), limit_tau),
+        new_group=existing(new_group.row(0), limit_tau),
         theta=theta,
         prob_positive=prob_positive,
         shrinkage=shrinkage,
@@ -108,6 +105,18 @@ def pool_exact(
         tau_posterior=posterior,
         components=joint,
     )
+
+
+def solve(
+    y: Floats, s: Floats, on_mu: MuPrior, on_tau: TauPrior
+) -> tuple[Marginal, TauPosterior, GivenTau, Components]:
+    """Integrate over tau, and give the joint posterior of tau and mu as a mixture, without summaries."""
+    limit_mu, limit_tau = _moment_limits(y.size, on_mu, on_tau)
+    marginal = Marginal(y, s**2, normal_priors(on_mu, y, s**2, on_tau.spread))
+    posterior = tau_posterior(marginal, on_tau, _orders(limit_mu, limit_tau, on_mu), limit_tau)
+    given = marginal.given(posterior.nodes)
+    joint = components(posterior.rule.weights, posterior.nodes, posterior.rule.even, given)
+    return marginal, posterior, given, joint
 
 
 def _moment_limits(k: int, on_mu: MuPrior, on_tau: TauPrior) -> tuple[float, float]:
@@ -131,7 +140,7 @@ def _moment_limits(k: int, on_mu: MuPrior, on_tau: TauPrior) -> tuple[float, flo
     """
     limit_mu = k + on_tau.tail_index + on_mu.tail_index
     limit_tau = k + on_tau.tail_index + min(on_mu.tail_index, 0.0)
-    if limit_tau < _MARGIN:
+    if limit_tau < MARGIN:
         raise PriorError(
             f"{on_tau} with one group and a flat prior on mu leaves a posterior too heavy to integrate. "
             "Mend: more degrees of freedom, or a normal prior on mu."
@@ -141,31 +150,9 @@ def _moment_limits(k: int, on_mu: MuPrior, on_tau: TauPrior) -> tuple[float, flo
 
 def _orders(limit_mu: float, limit_tau: float, on_mu: MuPrior) -> list[float]:
     """The powers of tau whose integrals must be right; the r-th moment of mu grows as tau**(r - a)."""
-    for_tau = {float(r) for r in (0, 1, 2) if r + _MARGIN <= limit_tau or r == 0}
-    for_mu = {max(0.0, r - max(on_mu.tail_index, 0.0)) for r in (1, 2) if r + _MARGIN <= limit_mu}
+    for_tau = {float(r) for r in (0, 1, 2) if r + MARGIN <= limit_tau or r == 0}
+    for_mu = {max(0.0, r - max(on_mu.tail_index, 0.0)) for r in (1, 2) if r + MARGIN <= limit_mu}
     return sorted(for_tau | for_mu)
-
-
-def _existing(summary: Summary, limit: float) -> Summary:
-    """Put NaN for moments that do not exist."""
-    mean = summary.mean if limit >= 1 + _MARGIN else math.nan
-    sd = summary.sd if limit >= 2 + _MARGIN else math.nan
-    return replace(summary, mean=mean, sd=sd)
-
-
-def _summary(mixture: Mixture, even: NDArray[np.bool_]) -> tuple[Summary, float]:
-    """Summarise the rows, and tell how much the other half of the nodes changed the probabilities.
-
-    The quantiles are solved on every second node, which is a quadrature too, and finished by one step
-    of Newton's method with the rest.
-    """
-    levels = np.array(Summary.levels)
-    rough = mixture.part(even).quantile(levels)
-    row = np.repeat(np.arange(len(rough)), levels.size)
-    cdf, pdf = (part.reshape(rough.shape) for part in mixture.part(~even).cdf_and_pdf(rough.ravel(), row))
-    change = mixture.weights[~even].sum() * (cdf - levels)
-    quantiles = rough - change / np.maximum(pdf, np.finfo(float).tiny)
-    return Summary(mixture.mean(), mixture.sd(), quantiles), float(np.abs(change).max())
 
 
 def _groups(joint: Components, y: Floats, variance: Floats) -> tuple[Summary, Floats, Floats, float]:
@@ -176,20 +163,12 @@ def _groups(joint: Components, y: Floats, variance: Floats) -> tuple[Summary, Fl
     for i in range(0, y.size, rows):
         some = slice(i, i + rows)
         mixture = joint.theta(y[some], variance[some])
-        summary, change = _summary(mixture, joint.even)
+        summary, change = summarise(mixture, joint.even)
         mean[some], sd[some], quantiles[some] = summary.mean, summary.sd, summary.quantiles
         positive[some] = np.minimum(mixture.survival(0.0), 1.0)  # the sum of the weights is rounded
         shrinkage[some] = np.minimum(joint.pull(variance[some]), 1.0)
         error = max(error, change)
     return Summary(mean, sd, quantiles), positive, shrinkage, error
-
-
-def _tau_summary(posterior: TauPosterior) -> Summary:
-    """Mean, sd and quantiles of tau."""
-    weights, tau = posterior.rule.weights, posterior.nodes
-    mean = float(np.sum(weights * tau))
-    sd = math.sqrt(float(np.sum(weights * (tau - mean) ** 2)))
-    return Summary(mean, sd, posterior.quantile(Summary.levels))
 
 
 def _prior_error(given: GivenTau, weights: Floats) -> float:

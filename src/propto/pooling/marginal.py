@@ -157,18 +157,22 @@ def _reach(centre: float, scale: float, estimate: Floats) -> float:
 def _scale_mixture(
     prior: StudentT, estimate: Floats, variance: Floats, spread: float
 ) -> tuple[Floats, Floats]:
-    """Student's t as normals of precision ``exp(x) / scale**2`` where ``exp(x) ~ Gamma(df/2, df/2)``.
-
-    Gives x and the log weights of the trapezoidal rule in t with ``x = t - exp(left - t)``, which runs
-    out doubly exponentially below the last x at which the likelihood changes. The step follows the
-    width of the gamma distribution.
-    """
-    half = prior.df / 2
+    """Student's t as normals of precision ``exp(x) / scale**2`` where ``exp(x) ~ Gamma(df/2, df/2)``."""
     far = float(np.max(np.abs(estimate - prior.loc)) / prior.scale) ** 2
     wide = (float(np.ptp(estimate) ** 2 + np.max(variance)) + spread**2) / prior.scale**2
-    left = math.log(min(1.0, (prior.df + 1) / (prior.df + far), 1 / wide)) - 1
+    return gamma_rule(prior.df, math.log(min(1.0, (prior.df + 1) / (prior.df + far), 1 / wide)) - 1)
+
+
+def gamma_rule(df: float, left: float, step: float = 0.25) -> tuple[Floats, Floats]:
+    """The trapezoidal rule for ``exp(x) ~ Gamma(df/2, df/2)``: the points x and their log weights.
+
+    The rule runs in t with ``x = t - exp(left - t)``, which runs out doubly exponentially below
+    ``left``, the last x at which the integrand changes. The step, in units of the narrower of 1 and
+    half the width of the gamma distribution, follows that width.
+    """
+    half = df / 2
     margin = math.log(1 + 40 / half + math.sqrt(80 / half))
-    step = 0.25 / math.sqrt(1 + half / 4)
+    step = step / math.sqrt(1 + half / 4)
     t = np.arange(left - margin, margin + math.exp(left), step)
     x = t - np.exp(left - t)
     log_gamma = half * (math.log(half) + x - np.exp(x)) - math.lgamma(half)

@@ -7,6 +7,7 @@ from typing import Any
 
 from propto.errors import OptionError
 from propto.pooling.exact import pool_exact
+from propto.pooling.measures import prior_for
 from propto.pooling.pooled import Pooled
 from propto.pooling.priors import MuPrior, TauPrior
 from propto.pooling.tables import read_table
@@ -19,6 +20,7 @@ def pool(
     label: Sequence[Any] | None = None,
     prior_mu: str | MuPrior | None = None,
     prior_tau: str | TauPrior | None = None,
+    measure: str | None = None,
 ) -> Pooled:
     r"""Pool estimates with known standard errors.
 
@@ -39,6 +41,9 @@ def pool(
         ``uniform(lower, upper)``, ``halfnormal(scale)``, ``halfcauchy(scale)``,
         ``halfstudent_t(df, scale)`` or ``exponential(rate)`` for tau. By default mu is flat, and tau
         half-normal with a scale taken from the data.
+    measure
+        What the estimates are, ``smd``, ``log-or``, ``log-rr``, ``log-hr`` or ``fisher-z``: the prior on
+        tau is then the one usual for them, whatever the data. See `prior_for`.
 
     Returns
     -------
@@ -51,6 +56,8 @@ def pool(
         The table cannot be used; it says all that is wrong.
     PriorError
         A prior is not known, or leaves no proper posterior.
+    OptionError
+        ``measure`` is not known, or is given beside ``prior_tau``.
 
     Examples
     --------
@@ -69,4 +76,8 @@ def pool(
             raise OptionError("label goes with two columns; a table brings its own labels")
         table = read_table(estimate)
         estimate, std_error, label = table.estimate, table.std_error, table.label
+    if measure is not None:
+        if prior_tau is not None:
+            raise OptionError("measure chooses the prior on tau; leave out measure or prior_tau")
+        prior_tau = prior_for(measure)
     return pool_exact(estimate, std_error, label=label, prior_mu=prior_mu, prior_tau=prior_tau)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,11 @@ from propto.pooling.components import Components, theta_given
 from propto.pooling.families import MuPrior, TauPrior
 from propto.pooling.marginal import Marginal
 from propto.pooling.mixture import Mixture
+from propto.pooling.plain import frame, plain, records
 from propto.pooling.tau import TauPosterior
+
+if TYPE_CHECKING:
+    import pandas
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +47,7 @@ class Summary:
         """Give mean, sd, q2.5, q5, q25, q50, q75, q95, q97.5: numbers, or lists; NaN as None."""
         names = ["mean", "sd", *(f"q{100 * level:g}" for level in self.levels)]
         columns = [self.mean, self.sd, *np.moveaxis(self.quantiles, -1, 0)]
-        return {name: _json(column) for name, column in zip(names, columns, strict=True)}
+        return {name: plain(column) for name, column in zip(names, columns, strict=True)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,17 +139,27 @@ class Pooled:
         >>> fit.draws(5, seed=0)["theta"].shape
         (5, 3)
         """
+        rng = np.random.default_rng(seed)
+        tau, mu = self._hyperdraws(n, rng)
+        mean, var = theta_given(self.estimate, self.std_error**2, tau[:, None], mu[:, None], np.zeros(1))
+        theta = mean + np.sqrt(var) * rng.standard_normal(mean.shape)
+        return {"mu": mu, "tau": tau, "theta": theta, "new_group": mu + tau * rng.standard_normal(n)}
+
+    def hyperdraws(self, n: int, seed: int) -> dict[str, Floats]:
+        """Draw mu and tau alone: those of `draws` with the same seed, whatever the number of groups."""
+        tau, mu = self._hyperdraws(n, np.random.default_rng(seed))
+        return {"mu": mu, "tau": tau}
+
+    def _hyperdraws(self, n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Tau by the inverse of its distribution function, and mu given tau."""
         if n < 1:
             raise OptionError(f"draws: n must be 1 or more, got {n}.")
-        rng = np.random.default_rng(seed)
         tau = self.tau_posterior.quantile(np.maximum(rng.random(n), 1e-300))
         given = self.marginal.given(tau)
         below = np.cumsum(given.shares, axis=1)[:, :-1] < rng.random((n, 1))
         variance = np.take_along_axis(given.mu_variance, below.sum(axis=1, keepdims=True), axis=1)
         mu = (given.mu_mean(variance) + np.sqrt(variance) * rng.standard_normal((n, 1)))[:, 0]
-        mean, var = theta_given(self.estimate, self.std_error**2, tau[:, None], mu[:, None], np.zeros(1))
-        theta = mean + np.sqrt(var) * rng.standard_normal(mean.shape)
-        return {"mu": mu, "tau": tau, "theta": theta, "new_group": mu + tau * rng.standard_normal(n)}
+        return tau, mu
 
     def density_mu(self, x: ArrayLike) -> Floats:
         """Posterior density of mu at each ``x``."""
@@ -199,10 +213,25 @@ class Pooled:
         """Give the result as plain numbers for JSON: mu, tau, groups, new_group, log_evidence."""
         return as_dict(self)
 
+    def to_frame(self) -> pandas.DataFrame:
+        """Give one row a group: what the table brought, and its posterior."""
+        return frame(group_columns(self))
+
 
 def as_dict(answer: Any) -> dict[str, Any]:
     """The JSON fields of a result of either engine."""
-    columns = {
+    return {
+        "mu": answer.mu.to_dict(),
+        "tau": answer.tau.to_dict(),
+        "groups": records(group_columns(answer)),
+        "new_group": answer.new_group.to_dict(),
+        "log_evidence": answer.log_evidence,
+    }
+
+
+def group_columns(answer: Any) -> dict[str, Any]:
+    """One entry a group, of a result of either engine."""
+    return {
         "label": answer.label.tolist(),
         "estimate": answer.estimate.tolist(),
         "std_error": answer.std_error.tolist(),
@@ -210,25 +239,9 @@ def as_dict(answer: Any) -> dict[str, Any]:
         "prob_positive": answer.prob_positive.tolist(),
         "shrinkage": answer.shrinkage.tolist(),
     }
-    rows = zip(*columns.values(), strict=True)
-    return {
-        "mu": answer.mu.to_dict(),
-        "tau": answer.tau.to_dict(),
-        "groups": [dict(zip(columns, row, strict=True)) for row in rows],
-        "new_group": answer.new_group.to_dict(),
-        "log_evidence": answer.log_evidence,
-    }
 
 
 def _density(mixture: Mixture, x: ArrayLike) -> Floats:
     """Density of a mixture of one row, in the shape of ``x``."""
     flat = np.ravel(np.asarray(x, dtype=float))
     return mixture.cdf_and_pdf(flat, np.zeros(flat.size, dtype=np.intp))[1].reshape(np.shape(x))
-
-
-def _json(column: ArrayLike) -> Any:
-    """Python numbers, with None for NaN."""
-    numbers = np.asarray(column, dtype=float)
-    plain = numbers.astype(object)
-    plain[np.isnan(numbers)] = None
-    return plain.tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,7 @@ Rows = NDArray[np.intp]
 CdfAndPdf = Callable[[Floats, Rows], tuple[Floats, Floats]]
 
 _CLOSE = 1e-6  # in log odds; the step that is taken from here squares it
+_PATIENCE = 12  # steps
 _TINY = np.finfo(float).tiny
 
 
@@ -19,7 +21,8 @@ def quantiles(evaluate: CdfAndPdf, level: Floats, low: Floats, high: Floats, sta
     """Solve ``cdf_i(x_i) = level_i`` for every i.
 
     Newton's steps are taken on the log odds of the cdf, whose slope does not vanish in the tails; a
-    step that leaves its bracket is replaced by the middle of the bracket.
+    step that leaves its bracket is replaced by the middle of the bracket. Steps can be short where a
+    narrow component is steep, so that after some of them every second step halves the bracket.
 
     Parameters
     ----------
@@ -45,16 +48,20 @@ def quantiles(evaluate: CdfAndPdf, level: Floats, low: Floats, high: Floats, sta
     """
     x, low, high = (np.array(part, dtype=float) for part in (start, low, high))
     todo = np.arange(x.size)
-    while todo.size:
+    for count in itertools.count():
+        if not todo.size:
+            return x
         here, wanted = x[todo], level[todo]
         cdf, pdf = evaluate(here, todo)
         low[todo] = np.where(cdf <= wanted, here, low[todo])
         high[todo] = np.where(cdf >= wanted, here, high[todo])
         miss, step = _newton(cdf, pdf, wanted)
-        x[todo] = _inside(here - step, low[todo], high[todo])
+        far = np.abs(miss) > _CLOSE
+        halve = far & (count >= _PATIENCE and count % 2 == 0)
+        x[todo] = _inside(np.where(halve, np.nan, here - step), low[todo], high[todo])
         open_ = high[todo] - low[todo] > 4 * np.spacing(np.abs(here))
-        todo = todo[(np.abs(miss) > _CLOSE) & open_]
-    return x
+        todo = todo[far & open_]
+    raise AssertionError  # the loop ends by its return
 
 
 def _newton(cdf: Floats, pdf: Floats, level: Floats) -> tuple[Floats, Floats]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,15 @@ _STEP = 0.25
 _TOLERANCE = 1e-9
 _DEPTH = 45.0  # the ends of the line hold less than exp(-_DEPTH)
 _FARTHEST = 300.0  # of log tau: beyond it squares overflow
+
+
+class Likelihood(Protocol):
+    """The log likelihood of tau in two parts: ``log_spread`` falls with tau, ``log_fit`` rises."""
+
+    @property
+    def log_spread(self) -> Floats: ...
+    @property
+    def log_fit(self) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,15 @@ class TauLine:
         log_u = self._log_u(t)
         rising = log_u + np.log1p(np.exp(self.left - t) + np.exp(t - self.right))
         return rising, -2 * np.log1p(np.exp(log_u) / self.width)
+
+    @property
+    def start(self) -> float:
+        """Where the line begins to matter."""
+        return self.left - math.log(_DEPTH)
+
+    def end(self, rate: float) -> float:
+        """Where the line ends to matter, for a posterior that falls as ``u**-rate`` or faster."""
+        return self.right + math.log(min(_DEPTH / rate, _FARTHEST - self.right))
 
     def _log_u(self, t: Floats) -> Floats:
         return t - np.exp(self.left - t) + np.exp(t - self.right)
@@ -82,29 +101,43 @@ def tau_posterior(marginal: Marginal, prior: TauPrior, orders: Sequence[float], 
     limit
         The posterior density falls as ``tau**-(limit + 1)``, or faster.
     """
-    line = _line(marginal, prior)
+    return integrate_tau(marginal.given, _line(marginal, prior), prior, orders, limit)
+
+
+def integrate_tau(
+    given: Callable[[Floats], Likelihood],
+    line: TauLine,
+    prior: TauPrior,
+    orders: Sequence[float],
+    limit: float,
+) -> TauPosterior:
+    """Integrate the posterior of tau over a line, for any likelihood of the two monotone parts."""
 
     def split(t: Floats) -> tuple[Floats, Floats, Floats]:
         tau = line.tau(t)
-        given = marginal.given(tau)
+        at = given(tau)
         rising, falling = line.log_slope(t)
-        falling = falling + given.log_spread + prior.log_density(tau)
-        return rising + given.log_fit, falling, np.log(tau)
+        falling = falling + at.log_spread + prior.log_density(tau)
+        return rising + at.log_fit, falling, np.log(tau)
 
     rate = min(1.0, limit - max(orders))
-    end = line.right + math.log(min(_DEPTH / rate, _FARTHEST - line.right))
-    return TauPosterior(line, trapezoid(split, orders, line.left - math.log(_DEPTH), end, _STEP, _TOLERANCE))
+    return TauPosterior(line, trapezoid(split, orders, line.start, line.end(rate), _STEP, _TOLERANCE))
 
 
 def _line(marginal: Marginal, prior: TauPrior) -> TauLine:
+    """The line for a table: between the sd that mu would have at tau = 0 and the scatter of the data."""
+    precision = float(np.sum(1 / marginal.variance) + marginal.prior.precision.max())
+    scatter = max(float(np.ptp(marginal.estimate)), math.sqrt(marginal.variance.max()))
+    return tau_line(prior, precision**-0.5, max(scatter, marginal.prior.reach))
+
+
+def tau_line(prior: TauPrior, smallest: float, largest: float) -> TauLine:
     """Put left and right where the posterior has stopped changing its shape.
 
-    Below the sd that mu would have at tau = 0, and below the scale of the prior, nothing depends on
-    tau any more; above every scale of the data and of the priors all is a power of tau.
+    Below the smallest scale of the data, and below that of the prior, nothing depends on tau any more;
+    above the largest scale of both all is a power of tau.
     """
-    precision = float(np.sum(1 / marginal.variance) + marginal.prior.precision.max())
-    left = math.log(min(prior.spread, precision**-0.5))
+    left = math.log(min(prior.spread, smallest))
     if isinstance(prior, Uniform):
         return TauLine(left, math.log(prior.spread) + 1, prior.lower, prior.spread)
-    scatter = max(float(np.ptp(marginal.estimate)), math.sqrt(marginal.variance.max()))
-    return TauLine(left, math.log(max(prior.spread, scatter, marginal.prior.reach)) + 1, 0.0, math.inf)
+    return TauLine(left, math.log(max(prior.spread, largest)) + 1, 0.0, math.inf)
