@@ -32,11 +32,14 @@ class Wanted:
     std_error: str | tuple[str, str] | None = None
     label: str | None = None
     log: bool = False
+    covariates: tuple[str, ...] = ()
+    cluster: str | None = None
 
     def known(self, name: str) -> bool:
         """Tell whether a name can be the name of a column that this table needs."""
         errors = (self.std_error,) if isinstance(self.std_error, str) else self.std_error or ()
-        given = [text for text in (self.estimate, self.label, *errors) if text]
+        named = (self.estimate, self.label, *errors, *self.covariates, self.cluster)
+        given = [text for text in named if text]
         parts = {plain(part) for text in given for part in (text, *text.split(","))}
         return plain(name) in parts or role_of(name) is not None
 
@@ -49,6 +52,8 @@ class Choice:
     std_error: tuple[int, ...]
     error_kind: str
     label: int | None
+    covariates: tuple[int, ...] = ()
+    cluster: int | None = None
 
 
 class Chooser:
@@ -64,13 +69,35 @@ class Chooser:
         """Choose the columns, or give nothing and leave the reasons in ``problems``."""
         estimate = self._estimate()
         kind, errors = self._std_error(estimate)
-        label = self._label({estimate, *errors})
+        covariates = tuple(self._named(name, "covariates") for name in self.wanted.covariates)
+        cluster = None if self.wanted.cluster is None else self._named(self.wanted.cluster, "cluster")
+        label = self._label({estimate, *errors, *covariates, cluster})
+        self._refuse_twice(estimate, errors, covariates, cluster)
         if estimate in errors:
             text = f"the column {shown(self.grid.header[estimate])} is named as the estimate and as its error"
             self._refuse(text, None, "name two different columns")
         if self.problems or estimate is None:
             return None
-        return Choice(estimate, errors, kind, label)
+        places = tuple(place for place in covariates if place is not None)
+        return Choice(estimate, errors, kind, label, places, cluster)
+
+    def _refuse_twice(
+        self,
+        estimate: int | None,
+        errors: tuple[int, ...],
+        covariates: tuple[int | None, ...],
+        cluster: int | None,
+    ) -> None:
+        """Refuse covariates and clusters that are named twice, or are the estimate or its error."""
+        for place in {place for place in (*covariates, cluster) if place is not None}:
+            name = shown(self.grid.header[place])
+            if (*covariates, cluster).count(place) > 1:
+                self._refuse(
+                    f"the column {name} is named twice", None, "name it once, as covariate or cluster"
+                )
+            if place in (estimate, *errors):
+                message = f"the column {name} is taken for the estimate or its error already"
+                self._refuse(message, None, "name another column, or say which is the estimate (--estimate)")
 
     def _refuse(self, message: str, column: str | None, mend: str) -> None:
         self.problems.append(TableProblem(message, self.grid.header_line, column, None, mend))
@@ -132,7 +159,7 @@ class Chooser:
     def _label(self, taken: set[int | None]) -> int | None:
         if self.wanted.label is not None:
             return self._named(self.wanted.label, "label")
-        if places := self._best("label"):
+        if places := [place for place in self._best("label") if place not in taken]:
             return places[0]
         others = (place for place in range(len(self.grid.header)) if place not in taken)
         return next((place for place in others if self._is_text(place)), None)

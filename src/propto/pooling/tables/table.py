@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from propto.errors import OptionError, TableError, TableProblem
 from propto.pooling.tables.cells import shown
 from propto.pooling.tables.checks import doubts, meaning_problems, shape_problem
 from propto.pooling.tables.columns import Chooser, Wanted
+from propto.pooling.tables.extras import read_cluster, read_covariates
 from propto.pooling.tables.rows import Rows, implied_error, read_rows
 from propto.pooling.tables.sources import open_grid
 
@@ -68,6 +69,11 @@ class Table:
         What was guessed, in sentences.
     warnings
         What looks doubtful, in sentences.
+    covariates
+        Columns that may explain the effects, by their names in the file: finite numbers, or texts for
+        categories, each of shape (k,). Only those asked for.
+    cluster
+        The cluster of each group, if it was asked for.
     """
 
     label: tuple[str, ...]
@@ -77,6 +83,8 @@ class Table:
     columns: Columns
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    covariates: Mapping[str, np.ndarray] = field(default_factory=dict)
+    cluster: tuple[str, ...] | None = None
 
 
 def read_table(
@@ -87,6 +95,8 @@ def read_table(
     label: str | None = None,
     log: bool = False,
     level: float = 0.95,
+    covariates: Sequence[str] = (),
+    cluster: str | None = None,
 ) -> Table:
     r"""Read estimates with standard errors from a file, a dataframe or columns.
 
@@ -108,6 +118,11 @@ def read_table(
         Take logarithms: for ratios (odds, risks, hazards), whose intervals are symmetric on the log scale.
     level
         Probability of the interval, where one gives the standard errors; between 0 and 1.
+    covariates
+        Names of columns that may explain the effects. A column of numbers is read as numbers, one of
+        texts as categories.
+    cluster
+        Name of the column that tells which groups belong together, such as the schools of a district.
 
     Returns
     -------
@@ -140,19 +155,22 @@ def read_table(
         raise OptionError(
             f"level is {level!r}; it is the probability of an interval, between 0 and 1, such as 0.95"
         )
-    wanted = Wanted(estimate, _one_or_two(std_error), label, log)
+    if isinstance(covariates, str):
+        raise OptionError(f"covariates is {covariates!r}; give a list of names, such as [{covariates!r}]")
+    wanted = Wanted(estimate, _one_or_two(std_error), label, log, tuple(covariates), cluster)
     grid = open_grid(source, wanted.known)
     chooser = Chooser(grid, wanted)
     choice = chooser.choose()
     if choice is None:
         raise TableError(grid.name, _in_order([*chooser.problems, *grid.problems]))
     rows = read_rows(grid, choice, log)
+    columns, clusters = read_covariates(rows), read_cluster(rows)
     problems = [*meaning_problems(grid, choice, wanted, level), *grid.problems, *rows.problems]
     if not problems and choice.error_kind == "interval" and not log:
         problems = [problem for problem in [shape_problem(rows)] if problem]
     if problems:
         raise TableError(grid.name, _in_order(problems))
-    return _table(rows, log, level)
+    return replace(_table(rows, log, level), covariates=columns, cluster=clusters)
 
 
 def _one_or_two(std_error: str | Sequence[str] | None) -> str | tuple[str, str] | None:

@@ -1,0 +1,88 @@
+"""The result of a pooling with effects that need not be normal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propto.pooling.effects.families import Effects
+from propto.pooling.effects.posterior import Posterior
+from propto.pooling.pooled import Summary, as_dict, plain
+from propto.pooling.priors import MuPrior, TauPrior
+
+if TYPE_CHECKING:
+    import pandas
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class EffectsFit:
+    """The posterior of a table whose effects follow a given distribution.
+
+    Parameters
+    ----------
+    label, estimate, std_error
+        The table, shape (k,).
+    effects
+        The distribution of the effects.
+    error_df
+        Degrees of freedom of the standard errors, shape (k,); None where these are known.
+    prior_mu, prior_tau
+        The priors that were used.
+    mu, tau, new_group, theta, prob_positive, shrinkage, log_evidence
+        As in `Pooled`; tau is the scale of the effects' distribution, which only for the normal is its
+        sd. The shrinkage is the posterior mean of the weight that is not the group's own estimate's.
+    shape
+        Summary of what else the distribution has: 1 / df, or the share of its first part; None where
+        that is given.
+    prob_zero
+        P(theta_j = 0), shape (k,): zeros for distributions without a spike.
+    log_score
+        ``log p(estimate_j | all other estimates)``, shape (k,): how well the model foretells a group that
+        it has not seen. The larger the sum, the better.
+    error_bound
+        Bound of the quadrature error: the largest relative change of the evidence, of the moments of
+        tau and of the probabilities at the quantiles given, when the steps were last halved. The error
+        of what is given is about its square.
+    """
+
+    label: NDArray[np.str_]
+    estimate: Floats
+    std_error: Floats
+    effects: Effects
+    error_df: Floats | None
+    prior_mu: MuPrior
+    prior_tau: TauPrior
+    mu: Summary
+    tau: Summary
+    shape: Summary | None
+    new_group: Summary
+    theta: Summary
+    prob_positive: Floats
+    prob_zero: Floats
+    shrinkage: Floats
+    log_score: Floats
+    log_evidence: float
+    error_bound: float
+    posterior: Posterior = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the result as plain numbers for JSON: as `Pooled.to_dict`, with shape and scores."""
+        answer = as_dict(self)
+        for group, zero, score in zip(answer["groups"], self.prob_zero, plain(self.log_score), strict=True):
+            group |= {"prob_zero": float(zero), "log_score": score}
+        answer["effects"] = str(self.effects)
+        if self.shape is not None:
+            answer["shape"] = {"name": self.effects.shape_name, **self.shape.to_dict()}
+        answer["log_score"] = plain(float(self.log_score.sum()))
+        return answer
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Give the groups as a data frame, one row a group, with the columns of `to_dict`."""
+        import pandas as pd
+
+        return pd.DataFrame(self.to_dict()["groups"])

@@ -1,0 +1,232 @@
+"""The posterior of the groups' effects, and of a new one, as mixtures of normals and a spike at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propto.pooling import normal
+from propto.pooling.effects.likelihood import GivenShape, log_total
+from propto.pooling.effects.mean import MuPoints
+from propto.pooling.effects.posterior import Node
+from propto.pooling.pooled import Summary
+from propto.pooling.roots import quantiles
+from propto.pooling.row_mixture import RowMixture
+
+Floats = NDArray[np.float64]
+Halves = tuple[Sequence[Node], Sequence[Node]]
+
+_CHUNK = 2**21  # elements of a temporary array
+_RARE = 1e-10  # a component with less weight in every row is dropped
+_COMMON = -18.0  # log weight of a value of (mu, tau, shape) that is not next to nothing
+_LEVELS = np.array(Summary.levels)
+
+
+@dataclass(frozen=True)
+class Spiked:
+    """Rows of mixtures of normals, and of a spike at zero.
+
+    Parameters
+    ----------
+    smooth
+        The normals.
+    spike
+        P(X = 0), shape (rows,); the weights of the normals of a row sum to the rest.
+    """
+
+    smooth: RowMixture
+    spike: Floats
+
+    @classmethod
+    def of(cls, columns: Sequence[tuple[Floats, Floats, Floats]], spike: Floats) -> Spiked:
+        """Put blocks of weights, means and sds side by side, and drop what is rare."""
+        weights, means, sds = (np.concatenate(part, axis=1) for part in zip(*columns, strict=True))
+        keep = np.abs(weights).max(axis=0) > _RARE
+        return cls(RowMixture(weights[:, keep], means[:, keep], sds[:, keep]), spike)
+
+    @property
+    def total(self) -> Floats:
+        """What the weights of each row sum to, with the spike, shape (rows,)."""
+        return np.asarray(self.smooth.weights.sum(axis=1) + self.spike)
+
+    def below(self) -> Floats:
+        """P(X < 0) of each row, shape (rows,)."""
+        return np.maximum(self.smooth.cdf(0.0), 0.0)
+
+    def second(self) -> Floats:
+        """Mean of the square of each row, shape (rows,)."""
+        return np.einsum("ij,ij->i", self.smooth.weights, self.smooth.sds**2 + self.smooth.means**2)
+
+    def quantile(self) -> Floats:
+        """Quantiles of the rows, shape (rows, levels), made to sum to 1; within the spike they are zero."""
+        level = self.total[:, None] * _LEVELS
+        below, spike = self.below()[:, None], self.spike[:, None]
+        above, under = level > below + spike, level <= below
+        solved = self._solve(np.where(above, level - spike, np.where(under, level, 0.5 * (1 - spike))))
+        return np.where(above | under, solved, 0.0)
+
+    def _solve(self, level: Floats) -> Floats:
+        """Quantiles of the normals alone."""
+        total = self.smooth.weights.sum(axis=1, keepdims=True)
+        part = RowMixture(self.smooth.weights / total, self.smooth.means, self.smooth.sds)
+        level = np.clip(level / total, 1e-12, 1 - 1e-12)
+        row = np.repeat(np.arange(len(level)), level.shape[1])
+        low = (part.means - 9 * part.sds).min(axis=1, keepdims=True)
+        high = (part.means + 9 * part.sds).max(axis=1, keepdims=True)
+        mean, square = part.mean()[:, None], Spiked(part, self.spike).second()[:, None]
+        start = mean + np.sqrt(np.maximum(square - mean**2, 0.0)) * normal.quantile(level)
+        low, high, start = (
+            np.broadcast_to(x, level.shape).ravel() for x in (low, high, np.clip(start, low, high))
+        )
+        x = quantiles(lambda x, i: part.cdf_and_pdf(x, row[i]), level.ravel(), low, high, start)
+        return x.reshape(level.shape)
+
+    def cdf_and_pdf(self, x: Floats) -> tuple[Floats, Floats]:
+        """Distribution function and density at x of shape (rows, points), the spike at zero counted half."""
+        row = np.repeat(np.arange(len(x)), x.shape[1])
+        cdf, pdf = (part.reshape(x.shape) for part in self.smooth.cdf_and_pdf(x.ravel(), row))
+        return cdf + self.spike[:, None] * (0.5 + 0.5 * np.sign(x)), pdf
+
+
+def summarise_halves(first: Spiked, second: Spiked) -> tuple[Summary, float]:
+    """Summarise rows whose nodes come in two halves, and tell how much the second changed the probabilities.
+
+    As in the exact engine: the quantiles are solved on the first half and finished by one step of
+    Newton's method with the second.
+    """
+    rough = first.quantile()
+    cdf, pdf = (sum(part) for part in zip(first.cdf_and_pdf(rough), second.cdf_and_pdf(rough), strict=True))
+    change = np.where(rough == 0, 0.0, cdf - (first.total + second.total)[:, None] * _LEVELS)
+    mean = first.smooth.mean() + second.smooth.mean()
+    sd = np.sqrt(np.maximum(first.second() + second.second() - mean**2, 0.0))
+    step = change / np.maximum(pdf, np.finfo(float).tiny)
+    return Summary(mean, sd, rough - step), float(np.abs(change).max())
+
+
+@dataclass(frozen=True)
+class GroupPosterior:
+    """What is known of each group: its effect, P(theta > 0), P(theta = 0), shrinkage, log score.
+
+    ``surprise`` is the share of the score that comes from where the posterior is next to nothing.
+    """
+
+    theta: Summary
+    prob_positive: Floats
+    prob_zero: Floats
+    shrinkage: Floats
+    log_score: Floats
+    surprise: Floats
+    error: float
+
+
+def group_posterior(halves: Halves) -> GroupPosterior:
+    """Summarise every group's effect, some groups at a time."""
+    node = halves[0][0]
+    points = [node.mu.points(node.tau).mu.size * node.parts.scale.size for half in halves for node in half]
+    size = max(1, _CHUNK // (len(node.errors.variance) * sum(points)))
+    cuts = [slice(i, i + size) for i in range(0, node.errors.estimate.size, size)]
+    found = [_some_groups(halves, some) for some in cuts]
+    mean, sd, quantile, positive, zero, pull, score, surprise = (
+        np.concatenate(part) for part in zip(*(numbers for numbers, _ in found), strict=True)
+    )
+    theta, error = Summary(mean, sd, quantile), max(error for _, error in found)
+    return GroupPosterior(theta, positive, zero, pull, score, surprise, error)
+
+
+def _some_groups(halves: Halves, some: slice) -> tuple[tuple[Floats, ...], float]:
+    """The summary of some groups."""
+    parts = [[_at_node(node, some) for node in half] for half in halves]
+    first, second = (
+        Spiked.of([part.columns for part in half], np.sum([part.spike for part in half], axis=0))
+        for half in parts
+    )
+    theta, error = summarise_halves(first, second)
+    joined = [part for half in parts for part in half]
+    inverse, common = (log_total(np.stack([part.log_inverse[i] for part in joined])) for i in (0, 1))
+    pull = np.sum([part.pull for part in joined], axis=0)
+    spike = first.spike + second.spike
+    positive = np.clip(1 - spike - first.below() - second.below(), 0.0, 1.0)
+    scores = (np.minimum(pull, 1.0), -inverse, -np.expm1(common - inverse))
+    return (theta.mean, theta.sd, theta.quantiles, positive, spike, *scores), error
+
+
+@dataclass(frozen=True)
+class _AtNode:
+    """What one node adds to some groups."""
+
+    columns: tuple[Floats, Floats, Floats]
+    spike: Floats
+    pull: Floats
+    log_inverse: tuple[Floats, Floats]
+
+
+def _at_node(node: Node, some: slice) -> _AtNode:
+    """Split the share of one node by the parts of the mixture of each group.
+
+    The mean of ``1 / p(y_j | mu, tau, shape)`` over the posterior is one over the predictive density of
+    y_j given all others; it takes all values of mu, since far out this function is steep.
+    """
+    point, given = node.mu.points(node.tau), node.given(some)
+    terms, zero, pull = given.log_terms(point.mu, slice(None)), given.at_zero, given.pull
+    likelihood = log_total(terms)
+    share = np.exp(terms - likelihood) * (node.weight * point.weight)[:, None]
+    log_weight = np.log(np.maximum(node.weight * node.mu.weight, 1e-300))[:, None]
+    log_inverse = log_weight - given.log_likelihood(node.mu.mu)
+    return _AtNode(
+        _columns(given, point, share, ~zero),
+        share[zero].sum(axis=(0, 1)),
+        np.einsum("cng,cg->g", share, pull),
+        (log_total(log_inverse), log_total(np.where(log_weight > _COMMON, log_inverse, -1e300))),
+    )
+
+
+def _columns(
+    given: GivenShape, point: MuPoints, share: Floats, parts: NDArray[np.bool_]
+) -> tuple[Floats, Floats, Floats]:
+    """Weights, means and sds of the normals that one node adds to each group, shape (groups, C n).
+
+    ``theta = B mu + (1 - B) y`` with an error of variance ``B inner``, where ``B = error / (inner + error)``.
+    """
+    about, inner, pull = (part[parts][:, None] for part in (given.about_mu, given.inner, given.pull))
+    weight = point.mixing @ share[parts]
+    mean = pull * about * point.mu[:, None] + (1 - pull) * given.estimate
+    sd = np.sqrt(pull * inner + pull**2 * about * point.sd[:, None] ** 2)
+    weight, mean, sd = (part.reshape(-1, given.estimate.size).T for part in (weight, mean, sd))
+    return weight, mean, sd
+
+
+def mean_mixture(nodes: Sequence[Node]) -> Spiked:
+    """The posterior of mu, one row."""
+
+    def columns(node: Node) -> tuple[Floats, Floats, Floats]:
+        point = node.mu.kernels
+        return node.weight * (point.mixing @ point.weight)[None], point.mu[None], point.sd[None]
+
+    return Spiked.of([columns(node) for node in nodes], np.zeros(1))
+
+
+def new_group_mixture(nodes: Sequence[Node]) -> Spiked:
+    """The posterior of a new group's effect, one row."""
+
+    def columns(node: Node) -> tuple[Floats, Floats, Floats]:
+        parts, point = node.parts, node.mu.kernels
+        smooth, inner = ~parts.at_zero, (parts.scale * node.tau) ** 2
+        about, share = parts.about_mu[smooth], np.exp(parts.log_weight[smooth])
+        weight = node.weight * np.multiply.outer(point.mixing @ point.weight, share)
+        variance = np.multiply.outer(point.sd**2, about) + inner[smooth]
+        mean = np.multiply.outer(point.mu, about)
+        return weight.reshape(1, -1), mean.reshape(1, -1), np.sqrt(variance).reshape(1, -1)
+
+    spike = sum(
+        node.weight * float(np.exp(node.parts.log_weight[node.parts.at_zero]).sum()) for node in nodes
+    )
+    return Spiked.of([columns(node) for node in nodes], np.array([spike]))
+
+
+def summarise_one(halves: Halves, mixture: Callable[[Sequence[Node]], Spiked]) -> tuple[Summary, float]:
+    """Summarise mu, or a new group's effect."""
+    summary, error = summarise_halves(*(mixture(half) for half in halves))
+    return summary.row(0), error
