@@ -1,0 +1,15 @@
+data {
+  int<lower=0> J;
+  vector[J] effect_estimate;
+  vector<lower=0>[J] std_estimate;
+}
+parameters {
+  real mu;
+  real<lower=0, upper=100> sigma;
+  vector[J] t;
+}
+model {
+  mu ~ normal(8.75, 20);
+  t ~ normal(mu, sigma);
+  effect_estimate ~ normal(t, std_estimate);
+}
