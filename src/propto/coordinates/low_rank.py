@@ -17,6 +17,8 @@ Draws = Float[np.ndarray, "draw dim"]
 FULL, RANK = 256, 32
 # Above this dimension the stretching is skipped while there is none.
 CHEAP = 64
+# Numbers below this can be squared and multiplied.
+OVERFLOW = 1e50
 # Draws that say enough about the directions of a large space.
 ENOUGH = 512
 
@@ -78,13 +80,13 @@ class LowRank(NamedTuple):
         best = int(np.argmin(np.asarray(losses) * (1 + 0.02 * np.arange(len(losses)))))
         return _candidates(q, score)[best]
 
+    @np.errstate(over="ignore", invalid="ignore")
     def loss(self, q: np.ndarray, score: np.ndarray) -> float:
         r"""Median over draws of :math:`|z + \nabla_z \log p|^2`; small where log p is like -|z|²/2."""
         rows = (-1, q.shape[-1])
         y, a = (q.reshape(rows) - self.center) / self.scale, score.reshape(rows) * self.scale
-        with np.errstate(over="ignore", invalid="ignore"):
-            gap = self._stretched(y, 1 / self.stretch) + self._stretched(a, self.stretch)
-            loss = float(np.median((gap**2).sum(axis=1)))
+        gap = self._stretched(y, 1 / self.stretch) + self._stretched(a, self.stretch)
+        loss = float(np.median((gap**2).sum(axis=1)))
         return loss if np.isfinite(loss) else np.inf
 
     def to_q(self, z: Any) -> Any:
@@ -119,6 +121,7 @@ def _rank(dim: int) -> int:
     return dim if dim <= FULL else RANK
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _candidates(q: np.ndarray, score: np.ndarray) -> list[LowRank]:
     """Coordinates that the draws suggest, from the simplest to the boldest."""
     plain = Diagonal.learn(q, score)
@@ -126,7 +129,7 @@ def _candidates(q: np.ndarray, score: np.ndarray) -> list[LowRank]:
     rows = (-1, q.shape[-1])
     y, a = (q.reshape(rows) - mean_q) / plain.scale, (score.reshape(rows) - mean_score) * plain.scale
     stretched = [LowRank._unstretched(mean_q, plain.scale)]
-    if np.isfinite(y).all() and np.isfinite(a).all() and (np.abs(a).max() < 1e100):
+    if np.abs([y, a]).max() < OVERFLOW:  # and not where any is NaN
         for prior, limit in ((1.0, 2.0), (1.0, 1.0), (1e-8, 1.0)):
             directions, eigenvalues = _eigen(y, a, prior, limit)
             stretched.append(LowRank(mean_q, plain.scale, directions, np.sqrt(eigenvalues)))
@@ -136,8 +139,7 @@ def _candidates(q: np.ndarray, score: np.ndarray) -> list[LowRank]:
 def _recentred(candidate: LowRank, mean_score: np.ndarray) -> LowRank:
     """With the centre where the scores of a Gaussian would vanish."""
     shift = candidate.z_score(mean_score)
-    with np.errstate(over="ignore", invalid="ignore"):
-        center = candidate.center + candidate.scale * candidate._stretched(shift, candidate.stretch)
+    center = candidate.center + candidate.scale * candidate._stretched(shift, candidate.stretch)
     return candidate._replace(center=np.where(np.isfinite(center), center, candidate.center))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from propto.compiled import call
-from propto.coordinates.whitening import Whitening
+from propto.coordinates.whole import Coordinates
 from propto.programs import Program
 from propto.randomness import fold_in, key_of
 from propto.samplers.base import LogDensity, Sampler, select
@@ -34,13 +34,6 @@ class Trace(NamedTuple):
     logp: Float[Any, "draw chain"]
     step_size: Float[Any, "draw chain"]
     info: Any
-
-
-class Coordinates(NamedTuple):
-    """From whitened positions z by an affine map to x, and from x through the program's layers to q."""
-
-    whitening: Whitening
-    centring: Float[Any, " dim"]
 
 
 class Target(NamedTuple):
@@ -112,8 +105,9 @@ def logdensity_of(program: Program, data: Any, coordinates: Coordinates) -> LogD
     """The log density as kernels see it, up to the constant of the affine map."""
 
     def logdensity(z: Float[Array, " dim"]) -> Float[Array, ""]:
-        q, log_det = program.uncentre(data, coordinates.whitening.to_q(z), coordinates.centring)
-        return program.log_density_at(data, q) + log_det
+        y, of_scales = coordinates.to_y(z)
+        q, of_layers = program.uncentre(data, y, coordinates.centring)
+        return program.log_density_at(data, q) + of_layers + of_scales
 
     return logdensity
 

@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 
 import propto
+from propto.coordinates.whole import Coordinates
 from propto.density import Density
 from propto.names import axes_of
-from propto.run.block import Coordinates, Trace
+from propto.run.block import Trace
 from propto.run.evaluate import constrained
 
 
@@ -39,8 +40,9 @@ def make_fit(
         Attributes of the fit.
     """
     draws, chains, _ = trace.z.shape
-    values, log_det = constrained(density, coordinates.whitening.to_q(trace.z), coordinates.centring)
-    trace = trace._replace(logp=trace.logp - log_det)
+    y, of_scales = coordinates.all_to_y(trace.z)
+    values, of_layers = constrained(density, y, coordinates.centring)
+    trace = trace._replace(logp=trace.logp - of_scales - of_layers)
     index = {"chain": np.arange(chains), "draw": np.arange(draws)}
     groups = {
         "posterior": xr.Dataset(_posterior(density, values), coords={**index, **density.coords}),

@@ -10,13 +10,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from propto.coordinates.low_rank import LowRank
+from propto.coordinates.scales import Scales, learn_scales
+from propto.coordinates.whole import Coordinates
 from propto.density import Density
 from propto.errors import DensityError, InterruptedRunError
 from propto.run.block import (
     SAMPLING,
     WARMUP,
     Block,
-    Coordinates,
     Span,
     Target,
     Trace,
@@ -34,7 +36,7 @@ from propto.run.until import Reached, Until
 from propto.samplers.base import Sampler
 from propto.warmup.rescue import astray, climbing, donors
 from propto.warmup.schedule import Stage
-from propto.warmup.trajectory import Trial, efficiency, next_number
+from propto.warmup.trajectory import Trial, efficiency, is_decided, next_number
 
 # A chunk should take about this long, so that progress and interrupts are prompt and overheads small.
 CHUNK_SECONDS = 0.25
@@ -42,6 +44,8 @@ CHUNK_SECONDS = 0.25
 CAPACITY, BUFFER = 250, 4_000_000
 # More chains than this share start points, eight to sixteen to each, so that R-hat can compare the groups.
 APART, SUPERCHAINS = 16, 16
+# Scales are worth their while if they bring the loss of the whitening down to this share.
+GAIN = 0.7
 
 
 class Run:
@@ -72,7 +76,7 @@ class Run:
         self.facts = Facts()
         self.windows: list[dict[str, Any]] = []
         self.trials: list[Trial] = []
-        self.rescued = 0
+        self.rescued, self.is_settled = 0, False
         self.is_cut_short = False
         self.gradients = 0.0  # of every chain in warm-up
         self.reached: Reached | None = None
@@ -93,7 +97,7 @@ class Run:
         if sampler.needs_gradient and chains > 1:
             whitening = sampler.whitening.learn(at.x[None], _in_a_row(at.score))
         params = on_host(sampler.initial_params(density.dim))
-        self.target = Target(self.data, on_host(Coordinates(whitening, centring)), params)
+        self.target = Target(self.data, on_host(Coordinates(whitening, None, centring)), params)
         members = [np.arange(i, min(i + block_size, chains)) for i in range(0, chains, block_size)]
         self.blocks = [Block(chains, None, self._fresh_adapters(len(chains))) for chains in members]
         self.capacity = capacity(block_size, density.dim)
@@ -112,6 +116,8 @@ class Run:
         self.progress.phase("warm-up", sum(stage.length for stage in stages))
         first = 0
         for stage in stages:
+            if (stage.until_settled and self.is_settled) or (stage.is_trial and is_decided(self.trials)):
+                continue
             self.blocks = [
                 block._replace(adapters=self._fresh_adapters(len(block.chains))) for block in self.blocks
             ]
@@ -143,9 +149,9 @@ class Run:
 
     def _values(self, parts: Sequence[Trace]) -> dict[str, np.ndarray]:
         """The variables at all draws so far."""
-        whitening, centring = self.target.coordinates
-        z = np.concatenate([part.z for part in parts])
-        return constrained(self.density, whitening.to_q(z), centring)[0]
+        coordinates = self.target.coordinates
+        y, _ = coordinates.all_to_y(np.concatenate([part.z for part in parts]))
+        return constrained(self.density, y, coordinates.centring)[0]
 
     def attributes(self, trace: Trace) -> dict[str, Any]:
         """Facts of the run, for the attributes of the fit."""
@@ -179,14 +185,14 @@ class Run:
 
     def _enter(self, at: Evaluated) -> None:
         """Put the chains at positions x, whose log densities and scores are known."""
-        whitening = self.target.coordinates.whitening
-        z = whitening.to_z(at.x)
-        gradient = None if at.score is None else whitening.z_score(at.score)
+        coordinates = self.target.coordinates
+        z, gradient = coordinates.whitened(at.x, at.score)
+        logp = at.logp + coordinates.all_to_y(z)[1]
         self.blocks = [
             block._replace(
                 states=self.sampler.init(
                     z[block.chains],
-                    at.logp[block.chains],
+                    logp[block.chains],
                     None if gradient is None else gradient[block.chains],
                 )
             )
@@ -211,16 +217,16 @@ class Run:
                 **params._asdict(),
             }
         )
-        x = self.target.coordinates.whitening.to_q(trace.z)
+        y, score = self.target.coordinates.unwhitened(trace.z, trace.gradient)
         if stage.is_trial:
-            worth = efficiency(x, trace.info.n_steps.mean())
+            worth = efficiency(y, trace.info.n_steps.mean())
             self.trials.append(Trial(int(params.n_steps), worth))
             params = params._replace(n_steps=np.asarray(next_number(self.trials)))
         if stage.paces:
             params = self.sampler.paced(params)
         self.target = self.target._replace(params=on_host(params))
         if stage.learns_coordinates:
-            self._learn_coordinates(x, trace)
+            self._learn_coordinates(y, score)
 
     def _rescue(self, trace: Trace) -> Trace:
         """Leave out what was drawn in places of no importance, and move chains that stay there."""
@@ -242,26 +248,44 @@ class Run:
             for block in self.blocks
         ]
 
-    def _learn_coordinates(self, x: np.ndarray, trace: Trace) -> None:
-        """Learn centring and whitening from a stage's draws; the chains stay where they are."""
-        whitening, centring = self.target.coordinates
-        score = None if trace.gradient is None else whitening.score(trace.gradient)
-        at, program = self._where(), self.density.program
+    def _learn_coordinates(self, y: np.ndarray, score: np.ndarray | None) -> None:
+        """Learn all coordinates from a stage's draws; the chains stay where they are."""
+        at, program, before = self._where(), self.density.program, self.target.coordinates
+        centring = before.centring
         if score is not None and program.layers.any():
-            centring, some = choose_centring(program, self.data, x, centring)
-            x, score = some.x, some.score
-            at = evaluate(program, self.data, at.x, self.target.coordinates.centring, centring, gradient=True)
-        whitening = on_host(self.sampler.whitening.learn(x, score))
-        self.target = self.target._replace(coordinates=Coordinates(whitening, centring))
+            new, some = choose_centring(program, self.data, y, centring)
+            y, score = some.x, some.score
+            at = evaluate(program, self.data, at.x, centring, new, gradient=True)
+            centring = new
+        scales, whitening = self._scales_and_whitening(y, score)
+        after = Coordinates(whitening, scales, centring)
+        self.is_settled = bool((centring == before.centring).all()) and after.is_like(before, y, score)
+        self.target = self.target._replace(coordinates=on_host(after))
         self._enter(at)
+
+    def _scales_and_whitening(self, y: np.ndarray, score: np.ndarray | None) -> tuple[Scales | None, Any]:
+        """A whitening, after the scales of before or new ones where it is much better with them."""
+        plain = self.sampler.whitening.learn(y, score)
+        if score is None or not isinstance(plain, LowRank) or self.density.program.layers.any():
+            return None, plain
+        best: tuple[Scales | None, LowRank] = (None, plain)
+        loss = plain.loss(y, score)
+        for scales in (self.target.coordinates.scales, learn_scales(y, score)):
+            if scales is not None:
+                x, x_score = scales.to_x(y, score)
+                whitening = LowRank.learn(x, x_score)
+                if (new_loss := whitening.loss(x, x_score)) < GAIN * loss:
+                    best, loss = (scales, whitening), new_loss
+        return best
 
     def _where(self) -> Evaluated:
         """Where all chains stand."""
-        whitening = self.target.coordinates.whitening
         parts = [block.states for block in self.blocks]
         states = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
-        score = whitening.score(states.gradient) if self.sampler.needs_gradient else None
-        return Evaluated(whitening.to_q(states.z), states.logp, score)
+        gradient = states.gradient if self.sampler.needs_gradient else None
+        coordinates = self.target.coordinates
+        y, score = coordinates.unwhitened(states.z, gradient)
+        return Evaluated(y, states.logp - coordinates.all_to_y(states.z)[1], score)
 
     def _advance_all(self, phase: int, first: int, n: int, own_steps: bool = False) -> Trace:
         """Advance every block by n transitions, in chunks; fewer if the run is stopped."""

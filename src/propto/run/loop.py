@@ -69,7 +69,8 @@ def sample(
         fall at fixed places, so that the result is reproducible. If neither is given, an `Ensemble` draws
         until ``ess(1000)``, other samplers 1,000 draws of every chain.
     warmup
-        Transitions of every chain to learn from first, at least 0; the sampler's own default if None.
+        Transitions of every chain to learn from first, at least 0; the sampler's own default if None. An
+        `Ensemble` takes fewer if its coordinates settle before.
     chains
         Number of chains, at least 1; by default 128 of an `Ensemble`, 8 of others. With more than 16, groups
         of neighbours share their start points.

@@ -54,6 +54,6 @@ def undefined_point(
     if not points:
         return "a point that could not be found again"
     # Compiled, not run by hand: a model run by hand would refuse the parameters that it is undefined for.
-    whitening, centring = target.coordinates
-    values, _ = constrained(density, whitening.to_q(points[0])[None], centring)
+    y, _ = target.coordinates.all_to_y(points[0])
+    values, _ = constrained(density, y[None], target.coordinates.centring)
     return describe({name: value[0] for name, value in values.items()})

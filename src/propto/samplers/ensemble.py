@@ -123,7 +123,7 @@ class Ensemble:
     max_steps: int = 1000
 
     needs_gradient: ClassVar[bool] = True
-    default_warmup: ClassVar[int] = 100
+    default_warmup: ClassVar[int] = 160
     default_chains: ClassVar[int] = 128
     default_block_size: ClassVar[int] = 64
     default_draws: ClassVar[int | None] = None

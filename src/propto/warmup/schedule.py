@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 FIRST, GROWTH, LAST_SHARE = 15, 1.5, 0.2
 # An ensemble learns from many chains at once, so that its stages are short. In the first ones every chain
-# comes in at its own pace.
-COMING_IN, TRIALS, TRIAL_SHARE = (4, 6), 4, 0.08
+# comes in at its own pace; those for the coordinates end when these have settled.
+COMING_IN, SETTLING, TRIALS, TRIAL = (4, 6), (8, 12), 5, 8
 
 
 class Stage(NamedTuple):
@@ -25,6 +25,8 @@ class Stage(NamedTuple):
         Whether every chain learns a step size of its own, on its way in.
     paces
         Whether the number of steps of a trajectory follows the step size learnt.
+    until_settled
+        Whether it is left out once what it is for has settled.
     """
 
     length: int
@@ -32,6 +34,7 @@ class Stage(NamedTuple):
     is_trial: bool = False
     own_steps: bool = False
     paces: bool = True
+    until_settled: bool = False
 
 
 def expanding(transitions: int) -> tuple[Stage, ...]:
@@ -62,16 +65,21 @@ def with_trials(transitions: int) -> tuple[Stage, ...]:
 
     Examples
     --------
-    >>> [stage.length for stage in with_trials(100)]
-    [4, 6, 8, 12, 30, 8, 8, 8, 8, 8]
+    >>> [stage.length for stage in with_trials(160)]
+    [4, 6, 8, 12, 12, 12, 12, 12, 12, 12, 12, 4, 8, 8, 8, 8, 8, 8]
     """
-    trial = round(TRIAL_SHARE * transitions)
-    rest = transitions - (TRIALS + 1) * trial
-    first = growing(rest, COMING_IN[0])
-    coming_in = [Stage(n, own_steps=True) for n in first[: len(COMING_IN)]]
-    trials = [Stage(trial, learns_coordinates=False, is_trial=True, paces=False)] * TRIALS if trial else []
-    last = [Stage(trial, learns_coordinates=False, paces=False)] if trial else []
-    return (*coming_in, *map(Stage, first[len(COMING_IN) :]), *trials, *last)
+    after = min(TRIAL, transitions // 10)
+    left = transitions - (TRIALS + 1) * after
+    stages: list[Stage] = []
+    while left > 0:
+        k = len(stages)
+        own = k < len(COMING_IN)
+        usual = COMING_IN[k] if own else SETTLING[min(k - len(COMING_IN), 1)]
+        stages.append(Stage(min(usual, left), own_steps=own, until_settled=k >= len(COMING_IN) + 2))
+        left -= stages[-1].length
+    trials = [Stage(after, learns_coordinates=False, is_trial=True, paces=False)] * TRIALS if after else []
+    last = [Stage(after, learns_coordinates=False, paces=False)] if after else []
+    return (*stages, *trials, *last)
 
 
 def growing(total: int, first: int) -> list[int]:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-# Neighbouring numbers differ by about this factor; another one must be better by the margin.
-FACTOR, MARGIN = 1.6, 1.05
+# Another number must be better by this factor.
+MARGIN = 1.05
 
 
 class Trial(NamedTuple):
@@ -45,15 +45,15 @@ def _mobility(x: np.ndarray) -> float:
 
 
 def next_number(trials: Sequence[Trial]) -> int:
-    """The number of steps to try next: more as long as that pays, then fewer; in the end the best.
+    """The number of steps to try next: half of the best one, else its double; in the end the best itself.
 
     Examples
     --------
     >>> next_number([Trial(2, 0.2)])
-    4
-    >>> next_number([Trial(2, 0.2), Trial(4, 0.1)])
     1
-    >>> next_number([Trial(2, 0.2), Trial(4, 0.1), Trial(1, 0.1)])
+    >>> next_number([Trial(2, 0.2), Trial(1, 0.1)])
+    4
+    >>> next_number([Trial(2, 0.2), Trial(1, 0.1), Trial(4, 0.1)])
     2
     """
     best = trials[0]
@@ -61,7 +61,12 @@ def next_number(trials: Sequence[Trial]) -> int:
         if trial.efficiency > MARGIN * best.efficiency:
             best = trial
     tried = {trial.n_steps for trial in trials}
-    for n in (int(np.ceil(best.n_steps * FACTOR)), max(1, int(best.n_steps / FACTOR))):
+    for n in (max(1, best.n_steps // 2), 2 * best.n_steps):
         if n not in tried:
             return n
     return best.n_steps
+
+
+def is_decided(trials: Sequence[Trial]) -> bool:
+    """Whether there is nothing left to try."""
+    return bool(trials) and next_number(trials) in {trial.n_steps for trial in trials}
