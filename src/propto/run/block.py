@@ -15,7 +15,7 @@ from propto.programs import Program
 from propto.randomness import fold_in, key_of
 from propto.samplers.base import LogDensity, Sampler, select
 
-WARMUP, SAMPLING, START = 0, 1, 2
+WARMUP, SAMPLING = 0, 1
 
 
 class Block(NamedTuple):

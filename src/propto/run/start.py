@@ -6,16 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from propto.density import Density
 from propto.errors import DensityError, ShapeError, StartError
 from propto.names import check_names
-from propto.randomness import fold_in, key_of
 from propto.run.approach import approach
-from propto.run.block import START
 from propto.run.evaluate import Evaluated, constrained, evaluate
 from propto.words import describe
 
@@ -61,9 +58,7 @@ def start_points(
 
 
 def _uniform(dim: int, chains: int, seed: int, attempt: int) -> Float[np.ndarray, "chain dim"]:
-    with jax.enable_x64(True):
-        key = jax.random.wrap_key_data(fold_in(key_of(seed, START), attempt), impl="threefry2x32")
-        return np.asarray(jax.random.uniform(key, (chains, dim), float, -RADIUS, RADIUS))
+    return np.random.default_rng([seed, attempt]).uniform(-RADIUS, RADIUS, (chains, dim))
 
 
 def _given(
