@@ -266,7 +266,7 @@ class Run:
     def _scales_and_whitening(self, y: np.ndarray, score: np.ndarray | None) -> tuple[Scales | None, Any]:
         """A whitening, after the scales of before or new ones where it is much better with them."""
         plain = self.sampler.whitening.learn(y, score)
-        if score is None or not isinstance(plain, LowRank) or self.density.program.layers.any():
+        if score is None or not isinstance(plain, LowRank):
             return None, plain
         best: tuple[Scales | None, LowRank] = (None, plain)
         loss = plain.loss(y, score)

@@ -25,6 +25,8 @@ JITTER, ACCEPT = 2, 3
 # About a quarter turn: from there a Gaussian's draws are nearly independent, whatever the jitter.
 QUARTER_TURN = 1.4
 FEW = 8
+# Some transitions take much smaller steps, so that a chain can leave a place too narrow for the usual ones.
+SMALL_SHARE, SMALL = 0.125, 0.15
 # Beyond a quarter turn a single step comes back.
 LARGEST = 1.6
 
@@ -58,7 +60,8 @@ def rotate(value_and_gradient: ValueAndGradient, phase: Phase, angle: Float[Arra
 def step(logdensity: LogDensity, key: Array, state: State, params: Params) -> tuple[State, Info]:
     """One transition."""
     start = Phase(state, hamiltonian.momentum(key, state.z))
-    angle = params.step_size * (0.75 + 0.5 * uniform(key, JITTER))
+    small = jnp.where(uniform(key, JITTER, 1) < SMALL_SHARE, SMALL, 1.0)
+    angle = params.step_size * (0.75 + 0.5 * uniform(key, JITTER)) * small
     value_and_gradient = jax.value_and_grad(logdensity)
 
     def once(_: Int[Array, ""], carry: tuple[Phase, Bool[Array, ""]]) -> tuple[Phase, Bool[Array, ""]]:
@@ -119,7 +122,7 @@ class Ensemble:
     Radul, Sountsov (2021), AISTATS (many chains that adapt together).
     """
 
-    target_acceptance: float = 0.8
+    target_acceptance: float = 0.9
     max_steps: int = 1000
 
     needs_gradient: ClassVar[bool] = True
