@@ -66,7 +66,7 @@ def with_trials(transitions: int) -> tuple[Stage, ...]:
     Examples
     --------
     >>> [stage.length for stage in with_trials(160)]
-    [4, 6, 8, 12, 12, 12, 12, 12, 12, 12, 12, 4, 8, 8, 8, 8, 8, 8]
+    [4, 6, 8, 12, 12, 12, 12, 12, 12, 12, 10, 8, 8, 8, 8, 8, 8]
     """
     after = min(TRIAL, transitions // 10)
     left = transitions - (TRIALS + 1) * after
