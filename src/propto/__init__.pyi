@@ -36,6 +36,8 @@ from .run.until import ess as ess, mcse as mcse
 from .samplers.ensemble import Ensemble as Ensemble
 from .samplers.grid import grid as grid
 from .samplers.hmc import HMC as HMC
+from .samplers.mams import MAMS as MAMS
+from .samplers.mclmc import MCLMC as MCLMC
 from .samplers.metropolis import Metropolis as Metropolis
 from .samplers.nuts import NUTS as NUTS
 from .supports import (

@@ -113,7 +113,7 @@ def learn_scales(
 
 def _log_square(x: np.ndarray) -> np.ndarray:
     square = x**2
-    return np.log(square + 1e-8 * square.mean(axis=0) + np.finfo(float).tiny)
+    return np.log(square + np.finfo(float).tiny)
 
 
 def _next_parent(
@@ -138,24 +138,27 @@ def _next_parent(
 def _fit(q: np.ndarray, g: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Slopes on h of every coordinate's log scale and location."""
     log_scale = -0.5 * _slopes(h, _log_square(g))
-    location = np.zeros_like(log_scale)
-    if h.shape[1]:
-        location = np.stack([_location(q[:, j], h, log_scale[j]) for j in range(q.shape[1])])
-    residual = _log_square(q - q.mean(axis=0) - h @ location.T)
+    if not h.shape[1]:
+        return log_scale, log_scale
+    slopes, centers = zip(*(_location(q[:, j], h, log_scale[j]) for j in range(q.shape[1])), strict=True)
+    location = np.stack(slopes)
+    residual = _log_square(q - np.asarray(centers) - h @ location.T)
     return 0.5 * log_scale + 0.25 * _slopes(h, residual), location
 
 
-def _location(q: np.ndarray, h: np.ndarray, log_scale: np.ndarray) -> np.ndarray:
-    """Slopes of one coordinate's location, the draws weighted by its scale there; 0 where chance explains it.
+def _location(q: np.ndarray, h: np.ndarray, log_scale: np.ndarray) -> tuple[np.ndarray, float]:
+    """Slopes of one coordinate's location, 0 where chance explains them, and the location at h = 0.
 
-    In the neck of a funnel the smallest slope by chance would be many times the width of the neck.
+    Draws are weighted by the scale where they lie: in the neck of a funnel the smallest slope by chance would
+    be many times the width of the neck.
     """
     weight = np.exp(-np.clip(h @ log_scale, -20, 20))
     design = np.column_stack([h, np.ones(len(h))]) * weight[:, None]
     solution, *_ = np.linalg.lstsq(design, q * weight, rcond=None)
     variance = (q * weight - design @ solution).var()
     error = np.sqrt(variance * np.diag(np.linalg.pinv(design.T @ design)))
-    return np.where(np.abs(solution) > SIGNIFICANT * error, solution, 0.0)[:-1]
+    slopes = np.where(np.abs(solution) > SIGNIFICANT * error, solution, 0.0)[:-1]
+    return slopes, float(solution[-1])
 
 
 def _slopes(h: np.ndarray, y: np.ndarray) -> np.ndarray:

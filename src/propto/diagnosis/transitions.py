@@ -24,7 +24,7 @@ DEPTH_LIMIT = 0.01
 
 def reported(statistics: Statistics) -> list[Reason]:
     """All that the statistics of the transitions say by themselves."""
-    checks = (_undefined, _nan_density, _energy, _acceptance, _depth)
+    checks = (_undefined, _nan_density, _energy, _acceptance, _depth, _unadjusted)
     return [reason for check in checks for reason in check(statistics)]
 
 
@@ -132,5 +132,28 @@ def _depth(statistics: Statistics) -> list[Reason]:
             DEPTH_LIMIT,
             f"{percent(share)} of the trees were cut at the depth limit, more than {percent(DEPTH_LIMIT)}.",
             "The draws are sound but costly: rescale or rewrite the model, or allow deeper trees.",
+        )
+    ]
+
+
+def _unadjusted(statistics: Statistics) -> list[Reason]:
+    """A sampler without acceptance step is biased; the variance v of its energy error tells by how much.
+
+    For a Gaussian the variances are off by a share b with v = 4b³/(1 + b)² a dimension.
+    """
+    if "energy_error_variance" not in statistics:
+        return []
+    v = float(np.mean(statistics["energy_error_variance"]))
+    bias = float(np.roots([4, -v, -2 * v, -v]).real.max())
+    return [
+        Reason(
+            "caution",
+            None,
+            "energy_error_variance",
+            v,
+            0.0,
+            f"The sampler accepts every step: variances may be off by about {percent(bias)}, however many "
+            "the draws.",
+            "For exact answers use one that accepts or refuses, as MAMS does.",
         )
     ]

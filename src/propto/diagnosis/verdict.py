@@ -50,6 +50,7 @@ def diagnose(fit: DataTree) -> Verdict:
     E-BFMI                       0.3 (one chain: 0.2)       energy never changes
     acceptance                   0.1; a chain half of all
     trees cut at the depth       1 %
+    no acceptance step           any
     index of a heavy tail        0.7
     draws a chain                below 100 (4)              below 4
     one chain; one start point   any

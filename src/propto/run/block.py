@@ -137,10 +137,13 @@ def _advance_function(program: Program, sampler: Sampler, capacity: int) -> Any:
 
             keys = jax.vmap(fold_in, in_axes=(0, None))(chain_keys, span.first + i)
             states, info = jax.vmap(one)(keys, block.states, own)
-            rate = info.acceptance_rate
-            rate = jnp.where(jnp.asarray(span.own_steps), rate, jnp.mean(rate))
+
+            def told(name: str) -> Any:
+                own = getattr(info, tuning[name].statistic)
+                return jnp.where(jnp.asarray(span.own_steps), own, jnp.mean(own))
+
             adapters = {
-                name: select(learns, tuning[name].update(state, rate), state)
+                name: select(learns, tuning[name].update(state, told(name)), state)
                 for name, state in block.adapters.items()
             }
             gradient = states.gradient if sampler.needs_gradient else None

@@ -11,10 +11,27 @@ from jaxtyping import Array, Bool, Float
 
 from propto.coordinates.whitening import Whitening
 from propto.warmup.schedule import Stage
-from propto.warmup.step_size import DualAveraging
 
 LogDensity = Callable[[Float[Array, " dim"]], Float[Array, ""]]
 Tree = TypeVar("Tree")
+
+
+class Adapter(Protocol):
+    """Learns one field of the params from a statistic of the transitions, a field of their info."""
+
+    statistic: ClassVar[str]
+
+    def init(self, value: Any) -> Any:
+        """Start the search at a value, or at one for every chain."""
+
+    def update(self, state: Any, observed: Any) -> Any:
+        """One iteration, on the statistic of every chain or on its mean over the block."""
+
+    def value(self, state: Any) -> Any:
+        """The value to try next."""
+
+    def result(self, state: Any) -> Any:
+        """The value learnt."""
 
 
 class Sampler(Protocol):
@@ -45,7 +62,7 @@ class Sampler(Protocol):
     def paced(self, params: Any) -> Any:
         """The params, with what follows from the learnt ones; called by the host between stages."""
 
-    def adapters(self) -> Mapping[str, DualAveraging]:
+    def adapters(self) -> Mapping[str, Adapter]:
         """Which fields of the params are learnt in warm-up, and by what."""
 
     def stages(self, transitions: int) -> tuple[Stage, ...]:

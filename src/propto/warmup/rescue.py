@@ -16,10 +16,11 @@ RISE = 2.0
 def astray(x: Float[np.ndarray, "draw chain dim"], logp: Float[np.ndarray, "draw chain"]) -> np.ndarray:
     r"""Which chains move where the posterior has less than exp(-15) of its mass.
 
-    The log mass of a region is the mean of log p over its draws plus their entropy. It is compared between
-    the quarter of the chains with the highest log p and every other chain, whose entropy is taken to be that
-    of all the others together: a Gaussian's, with the standard deviations of its coordinates. So a wide mode
-    of low density is never mistaken for a place of no importance, nor the mouth of a funnel.
+    The log mass of a region is the mean of log p over its draws plus their entropy, a Gaussian's with the
+    standard deviations of its coordinates. It is compared between the quarter of the chains with the highest
+    log p, each taken by itself, and every other chain, whose entropy is taken to be that of all the others
+    together. So a wide mode of low density is never mistaken for a place of no importance, nor the mouth of
+    a funnel.
 
     Parameters
     ----------
@@ -33,10 +34,10 @@ def astray(x: Float[np.ndarray, "draw chain dim"], logp: Float[np.ndarray, "draw
     chains, mean = x.shape[1], logp.mean(axis=0)
     order = np.argsort(-mean, kind="stable")
     best, others = np.split(order, [max(1, round(BEST * chains))])
-    if not len(others) or len(best) * len(x) < 2:
+    if not len(others) or len(x) < 2:
         return np.zeros(chains, bool)
-    mass_of_best = mean[best].mean() + _entropy(x[:, best])
-    less = mass_of_best - (mean + _entropy(x[:, others]))
+    mass_of_best = np.mean(mean[best] + _entropy(x[:, best], draws=0))
+    less = mass_of_best - (mean + _entropy(x[:, others], draws=(0, 1)))
     away = ~(less <= MARGIN)
     away[best] = False
     return away
@@ -50,10 +51,10 @@ def climbing(logp: Float[np.ndarray, "draw chain"]) -> np.ndarray:
     return np.asarray(logp[-half:].mean(axis=0) - logp[:half].mean(axis=0) > RISE)
 
 
-def _entropy(x: np.ndarray) -> float:
-    """Up to a constant, of a Gaussian with the same standard deviations."""
-    deviations = x.std(axis=(0, 1))
-    return float(np.log(np.maximum(deviations, np.finfo(float).tiny)).sum())
+def _entropy(x: np.ndarray, draws: int | tuple[int, int]) -> np.ndarray:
+    """Up to a constant, of Gaussians with the same standard deviations as draws along some axes."""
+    deviations = x.std(axis=draws)
+    return np.asarray(np.log(np.maximum(deviations, np.finfo(float).tiny)).sum(axis=-1))
 
 
 def donors(

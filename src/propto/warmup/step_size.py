@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
@@ -49,6 +49,8 @@ class DualAveraging:
     gamma: float = 0.05
     t0: float = 10.0
     kappa: float = 0.75
+
+    statistic: ClassVar[str] = "acceptance_rate"
 
     def __post_init__(self) -> None:
         if not 0 < self.target < 1:
