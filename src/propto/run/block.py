@@ -47,7 +47,8 @@ class Target(NamedTuple):
 class Span(NamedTuple):
     """Which transitions to run: their phase, the index of the first and their number.
 
-    In warm-up ``own_steps`` says whether every chain learns from its own acceptance, or from the block's.
+    In warm-up ``own_steps`` says whether every chain learns from its own acceptance, or from the block's, and
+    an acceptance rate a counts as a^ease.
     """
 
     seed: Any
@@ -55,6 +56,7 @@ class Span(NamedTuple):
     first: Any
     n: Any
     own_steps: Any = False
+    ease: Any = 1.0
 
 
 def on_host(tree: Any) -> Any:
@@ -140,7 +142,7 @@ def _advance_function(program: Program, sampler: Sampler, capacity: int) -> Any:
 
             def told(name: str) -> Any:
                 own = getattr(info, tuning[name].statistic)
-                return jnp.where(jnp.asarray(span.own_steps), own, jnp.mean(own))
+                return jnp.where(jnp.asarray(span.own_steps), own, jnp.mean(own)) ** span.ease
 
             adapters = {
                 name: select(learns, tuning[name].update(state, told(name)), state)

@@ -34,7 +34,7 @@ from propto.run.start import start_points
 from propto.run.undefined import undefined_point
 from propto.run.until import Reached, Until
 from propto.samplers.base import Sampler
-from propto.warmup.rescue import astray, climbing, donors
+from propto.warmup.rescue import arrived, astray, climbing, donors
 from propto.warmup.schedule import Stage
 from propto.warmup.trajectory import Trial, efficiency, is_decided, next_number
 
@@ -121,7 +121,9 @@ class Run:
             self.blocks = [
                 block._replace(adapters=self._fresh_adapters(len(block.chains))) for block in self.blocks
             ]
-            trace = self._advance_all(WARMUP, first, stage.length, stage.own_steps)
+            trace = self._advance_all(
+                Span(self.seed, WARMUP, first, stage.length, stage.own_steps, stage.ease)
+            )
             if len(trace.z) < stage.length:
                 raise InterruptedRunError("the run was stopped in warm-up, before the first draw")
             self._learn(stage, trace)
@@ -137,7 +139,7 @@ class Run:
         self.facts = Facts()
         parts: list[Trace] = []
         while (done := sum(len(part.z) for part in parts)) < due:
-            parts.append(self._advance_all(SAMPLING, done, due - done))
+            parts.append(self._advance_all(Span(self.seed, SAMPLING, done, due - done)))
             self.is_cut_short = done + len(parts[-1].z) < due
             if self.is_cut_short:
                 break
@@ -201,6 +203,7 @@ class Run:
 
     def _learn(self, stage: Stage, trace: Trace) -> None:
         """Take over what a stage has learnt."""
+        is_home = arrived(trace.logp) and not astray(trace.z, trace.logp).any()
         trace = self._rescue(trace)
         tuned = {
             name: _middle([adapter.result(block.adapters[name]) for block in self.blocks])
@@ -226,7 +229,7 @@ class Run:
             params = self.sampler.paced(params)
         self.target = self.target._replace(params=on_host(params))
         if stage.learns_coordinates:
-            self._learn_coordinates(y, score)
+            self._learn_coordinates(y, score, is_home)
 
     def _rescue(self, trace: Trace) -> Trace:
         """Leave out what was drawn in places of no importance, and move chains that stay there."""
@@ -248,7 +251,7 @@ class Run:
             for block in self.blocks
         ]
 
-    def _learn_coordinates(self, y: np.ndarray, score: np.ndarray | None) -> None:
+    def _learn_coordinates(self, y: np.ndarray, score: np.ndarray | None, is_home: bool) -> None:
         """Learn all coordinates from a stage's draws; the chains stay where they are."""
         at, program, before = self._where(), self.density.program, self.target.coordinates
         centring = before.centring
@@ -259,7 +262,8 @@ class Run:
             centring = new
         scales, whitening = self._scales_and_whitening(y, score)
         after = Coordinates(whitening, scales, centring)
-        self.is_settled = bool((centring == before.centring).all()) and after.is_like(before, y, score)
+        self.is_settled = is_home and bool((centring == before.centring).all())
+        self.is_settled &= after.is_like(before, y, score)
         self.target = self.target._replace(coordinates=on_host(after))
         self._enter(at)
 
@@ -287,23 +291,23 @@ class Run:
         y, score = coordinates.unwhitened(states.z, gradient)
         return Evaluated(y, states.logp - coordinates.all_to_y(states.z)[1], score)
 
-    def _advance_all(self, phase: int, first: int, n: int, own_steps: bool = False) -> Trace:
-        """Advance every block by n transitions, in chunks; fewer if the run is stopped."""
+    def _advance_all(self, span: Span) -> Trace:
+        """Advance every block through a span, in chunks; not to its end if the run is stopped."""
         lanes = [_Lane(block) for block in self.blocks]
-        if phase == SAMPLING:
+        if span.phase == SAMPLING:
             self.facts.follow([lane.traces for lane in lanes])
-        pending = {self._submit(lane, Span(self.seed, phase, first, n, own_steps)): lane for lane in lanes}
+        pending = {self._submit(lane, span): lane for lane in lanes}
         try:
             while pending:
                 for job in self._finished(pending):
                     lane = pending.pop(job)
                     trace = self._take(lane, job)
-                    self._look_for_nan(lane, trace, phase, first)
-                    if lane.done < n and not self.stop:
-                        pending[self._submit(lane, Span(self.seed, phase, first, n, own_steps))] = lane
+                    self._look_for_nan(lane, trace, span.phase, span.first)
+                    if lane.done < span.n and not self.stop:
+                        pending[self._submit(lane, span)] = lane
                 if self.stop:  # blocks that have draws need not wait for their turn to draw more
                     pending = {job: lane for job, lane in pending.items() if not (lane.done and job.cancel())}
-                self.progress.update(first + min(lane.done for lane in lanes), self.facts)
+                self.progress.update(span.first + min(lane.done for lane in lanes), self.facts)
         finally:
             wait([job for job in pending if not job.cancel()])
         self.blocks = [lane.block for lane in lanes]

@@ -234,6 +234,6 @@ class MCLMC:
     def stages(self, transitions: int) -> tuple[Stage, ...]:
         """Short windows for the coordinates; no trials, for the memory is given."""
         return tuple(
-            stage._replace(is_trial=False, until_settled=True) if stage.is_trial else stage
+            stage._replace(is_trial=False, until_settled=stage.is_trial or stage.until_settled, ease=1.0)
             for stage in with_trials(transitions)
         )

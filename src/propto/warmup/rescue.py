@@ -9,8 +9,11 @@ from jaxtyping import Bool, Float, Int
 BEST = 0.25
 # How much less log mass a place of no importance holds.
 MARGIN = 15.0
-# A chain is on its way if its log density rises by more than this from one half of a stage to the next.
-RISE = 2.0
+# A chain is on its way if its log density rises by more than this from one half of a stage to the next, and
+# would be level with the best in so many stages.
+RISE, PATIENCE = 2.0, 4
+# All chains are, if their rise is so many standard errors.
+CHANCE = 3.0
 
 
 def astray(x: Float[np.ndarray, "draw chain dim"], logp: Float[np.ndarray, "draw chain"]) -> np.ndarray:
@@ -44,17 +47,28 @@ def astray(x: Float[np.ndarray, "draw chain dim"], logp: Float[np.ndarray, "draw
 
 
 def climbing(logp: Float[np.ndarray, "draw chain"]) -> np.ndarray:
-    """Which chains are still on their way up, and may come to a mode of their own."""
+    """Which chains are on their way up, fast enough to come to a mode of their own in a few stages."""
     half = len(logp) // 2
     if half == 0:
         return np.ones(logp.shape[1], bool)
-    return np.asarray(logp[-half:].mean(axis=0) - logp[:half].mean(axis=0) > RISE)
+    now = logp[-half:].mean(axis=0)
+    rise = now - logp[:half].mean(axis=0)
+    return np.asarray((rise > RISE) & (2 * PATIENCE * rise > np.quantile(now, 1 - BEST) - now))
 
 
 def _entropy(x: np.ndarray, draws: int | tuple[int, int]) -> np.ndarray:
     """Up to a constant, of Gaussians with the same standard deviations as draws along some axes."""
     deviations = x.std(axis=draws)
     return np.asarray(np.log(np.maximum(deviations, np.finfo(float).tiny)).sum(axis=-1))
+
+
+def arrived(logp: Float[np.ndarray, "draw chain"]) -> bool:
+    """Whether the chains together have stopped climbing: their log density rises by no more than chance."""
+    half = len(logp) // 2
+    if half == 0:
+        return False
+    rise = logp[-half:].mean(axis=0) - logp[:half].mean(axis=0)
+    return bool(rise.mean() < CHANCE * rise.std() / np.sqrt(len(rise)))
 
 
 def donors(

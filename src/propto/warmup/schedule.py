@@ -8,6 +8,7 @@ FIRST, GROWTH, LAST_SHARE = 15, 1.5, 0.2
 # An ensemble learns from many chains at once, so that its stages are short. In the first ones every chain
 # comes in at its own pace; those for the coordinates end when these have settled.
 COMING_IN, SETTLING, TRIALS, TRIAL = (4, 6), (8, 12), 5, 8
+EASE = 0.3
 
 
 class Stage(NamedTuple):
@@ -27,6 +28,8 @@ class Stage(NamedTuple):
         Whether the number of steps of a trajectory follows the step size learnt.
     until_settled
         Whether it is left out once what it is for has settled.
+    ease
+        An acceptance rate a counts as a^ease: on their way in, chains may take larger steps.
     """
 
     length: int
@@ -35,6 +38,7 @@ class Stage(NamedTuple):
     own_steps: bool = False
     paces: bool = True
     until_settled: bool = False
+    ease: float = 1.0
 
 
 def expanding(transitions: int) -> tuple[Stage, ...]:
@@ -75,7 +79,8 @@ def with_trials(transitions: int) -> tuple[Stage, ...]:
         k = len(stages)
         own = k < len(COMING_IN)
         usual = COMING_IN[k] if own else SETTLING[min(k - len(COMING_IN), 1)]
-        stages.append(Stage(min(usual, left), own_steps=own, until_settled=k >= len(COMING_IN) + 2))
+        settles = k >= len(COMING_IN) + 2
+        stages.append(Stage(min(usual, left), own_steps=own, until_settled=settles, ease=EASE))
         left -= stages[-1].length
     trials = [Stage(after, learns_coordinates=False, is_trial=True, paces=False)] * TRIALS if after else []
     last = [Stage(after, learns_coordinates=False, paces=False)] if after else []
