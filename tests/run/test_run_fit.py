@@ -68,11 +68,13 @@ def test_attributes(fit):
         "block_size": 4,
         "draws": 60,
         "sampler": "Metropolis(proposals=None, target_acceptance=0.25)",
+        "until": None,
         "warmup": 40,
     }
     assert all(attributes[f"seconds_{phase}"] >= 0 for phase in ("compile", "warmup", "sampling"))
-    assert "superchains" not in attributes
-    assert "nan_point" not in attributes
+    assert attributes["gradients_warmup"] == 40 * 8  # evaluations of a chain, as many a draw as dimensions
+    for name in ("superchains", "nan_point", "rescued", "effective_draws"):
+        assert name not in attributes
 
 
 def test_arviz_works_on_it_unchanged(draw):

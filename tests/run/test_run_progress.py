@@ -93,9 +93,9 @@ def test_a_terminal_gets_a_bar():
 # --- facts ------------------------------------------------------------------------------------------------
 
 
-def trace(q, rate=0.5, **info):
-    shape = q.shape[:2]
-    return SimpleNamespace(q=q, info=SimpleNamespace(acceptance_rate=np.full(shape, rate), **info))
+def trace(z, rate=0.5, **info):
+    shape = z.shape[:2]
+    return SimpleNamespace(z=z, info=SimpleNamespace(acceptance_rate=np.full(shape, rate), **info))
 
 
 def test_facts_add_up():

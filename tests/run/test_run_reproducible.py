@@ -99,6 +99,37 @@ def test_samplers_with_gradients_are_reproducible_too(draw, sampler):
     assert same(runs[0], runs[2])
 
 
+@pytest.fixture(scope="module")
+def many(draw):
+    """A run of the ensemble: 40 chains in blocks of 16, 16 and 8."""
+    options = {"sampler": pp.Ensemble(), "chains": 40, "block_size": 16, "draws": 30, "warmup": 60}
+    return lambda **others: draw(**{**options, **others})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"threads": 1},
+        {"threads": 4},
+        {"chunk_size": 1},
+        {"chunk_size": 7},
+        {"executor": Serial()},
+        {"executor": Backwards()},
+    ],
+    ids=str,
+)
+def test_the_ensemble_draws_the_same_however_it_is_run(many, options):
+    assert same(many(threads=2, chunk_size=13), many(**options))
+
+
+def test_many_chains_share_start_points_in_groups(draw):
+    """What R-hat compares: neighbours that start together, at no more than 16 different places."""
+    for chains, starts in ((8, 8), (16, 16), (32, 16), (128, 16), (100, 100)):
+        fit = draw(chains=chains, warmup=0, draws=1)
+        assert fit.attrs.get("superchains", chains) == starts
+
+
 def test_more_draws_begin_with_the_same(fit, draw):
     longer = draw(draws=90)
     for name, values in fit.posterior.data_vars.items():

@@ -14,18 +14,49 @@ T = np.arange(6.0).reshape(2, 3)
 INSIDE = {"mu": 0.5, "tau": 1.0, "t": T}
 
 
+def start_points(density, init=None, chains=8, seed=0, needs_gradient=False):
+    centred = np.ones(density.dim)
+    return start.start_points(density, chains, seed, init, centred, needs_gradient)
+
+
 def first_point(density, init, chains=8):
-    return start.start_points(density, chains, 0, init, needs_gradient=False)[0]
+    return start_points(density, init, chains).x
 
 
 def test_starts_are_dispersed_reproducible_and_inside(posterior):
-    q, score = start.start_points(posterior, 1000, 3, None, needs_gradient=True)
+    q, logp, score = start_points(posterior, chains=1000, seed=3, needs_gradient=True)
     assert q.shape == score.shape == (1000, 8)
     assert np.all(abs(q) <= 2)
     np.testing.assert_allclose(q.std(axis=0), 4 / np.sqrt(12), rtol=0.1)
-    assert np.array_equal(q, start.start_points(posterior, 1000, 3, None, needs_gradient=True)[0])
+    assert np.array_equal(q, start_points(posterior, chains=1000, seed=3, needs_gradient=True).x)
+    np.testing.assert_allclose(logp[7], posterior.log_density_at(q[7]), rtol=1e-12)
     np.testing.assert_allclose(score[7], posterior.gradient_at(q[7]), rtol=1e-12)
-    assert not np.any(q == start.start_points(posterior, 1000, 4, None, needs_gradient=False)[0])
+    assert not np.any(q == start_points(posterior, chains=1000, seed=4).x)
+    assert start_points(posterior).score is None
+
+
+def layered():
+    mu = pp.rv("mu", pp.Normal(0, 1))
+    log_tau = pp.rv("log_tau", pp.Normal(0, 1))
+    pp.rv("t", pp.Normal(mu, jnp.exp(log_tau)), shape=(3,))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_starts_are_dispersed_in_the_coordinates_of_the_layers(share):
+    """What is uniform are the coordinates that the chains move in; what is given are the variables."""
+    density = pp.Model(layered).given()
+    centring = np.array([1.0, 1.0, share, share, share])
+    at = start.start_points(density, 500, 0, None, centring, True)
+    assert np.all(abs(at.x) <= 2)
+    np.testing.assert_allclose(at.x.std(axis=0), 4 / np.sqrt(12), rtol=0.1)
+    values = {"mu": 0.5, "log_tau": -1.0, "t": [0.1, 0.5, 2.0]}
+    given = start.start_points(density, 1, 0, values, centring, True)
+    scale = np.exp(-1.0)
+    z = share * 0.5 + scale ** (share - 1) * (np.array([0.1, 0.5, 2.0]) - 0.5)
+    np.testing.assert_allclose(given.x[0], [0.5, -1.0, *z], rtol=1e-12)
+    volume = 3 * (1 - share) * -1.0
+    logp = density.log_density(**values) + volume
+    np.testing.assert_allclose(given.logp[0], logp, rtol=1e-12)
 
 
 def test_starts_outside_are_drawn_again():

@@ -14,13 +14,16 @@ from scipy import stats
 
 import propto as pp
 from propto import compiled
-from propto.samplers import hamiltonian, hmc, nuts
+from propto.randomness import fold_in, key_of
+from propto.samplers import ensemble, hamiltonian, hmc, nuts
+from propto.samplers.base import state_at
 
 ALARM = 1e-4
 
 # Add a sampler here.
-SAMPLERS = {"Metropolis": pp.Metropolis(), "HMC": pp.HMC(), "NUTS": pp.NUTS()}
+SAMPLERS = {"Metropolis": pp.Metropolis(), "HMC": pp.HMC(), "NUTS": pp.NUTS(), "Ensemble": pp.Ensemble()}
 every_sampler = pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS.keys())
+with_gradients = [name for name, sampler in SAMPLERS.items() if sampler.needs_gradient]
 
 ARVIZ_NAMES = {
     "acceptance_rate",
@@ -41,16 +44,32 @@ def skewed(z):
     return jnp.sum(2 * z - jnp.exp(z)) - 0.5 * (z[0] - z[1]) ** 2
 
 
+START = [0.5, -0.2, 0.1]
+
+
 def kind(tree):
     return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
+
+
+def keys_of(seed, n):
+    """One key a lane."""
+    return jax.vmap(fold_in, in_axes=(None, 0))(key_of(seed, 0), jnp.arange(n))
+
+
+def params_with(sampler, dim, step_size):
+    """Params with a step size, and trajectories of about a quarter turn where their length is given."""
+    params = sampler.initial_params(dim)._replace(step_size=step_size)
+    if not hasattr(params, "n_steps"):
+        return params
+    return params._replace(n_steps=jnp.ceil(np.pi / 2 / step_size).astype(int))
 
 
 @every_sampler
 @pytest.mark.parametrize("bits", [32, 64])
 def test_contract(sampler, bits):
     with jax.enable_x64(bits == 64):
-        state, params = sampler.init(skewed, jnp.array([0.5, -0.2, 0.1])), sampler.initial_params(3)
-        after, info = jax.jit(lambda key: sampler.step(skewed, key, state, params))(jax.random.key(3))
+        state, params = state_at(sampler, skewed, jnp.array(START)), sampler.initial_params(3)
+        after, info = jax.jit(lambda key: sampler.step(skewed, key, state, params))(key_of(3, 0))
 
         assert kind(after) == kind(state)  # ready for the next step, in the same precision
         assert after.z.dtype == after.logp.dtype == info.acceptance_rate.dtype == f"float{bits}"
@@ -60,6 +79,8 @@ def test_contract(sampler, bits):
         assert 0 <= info.acceptance_rate <= 1
         assert info.n_steps >= 1
     assert set(sampler.adapters()) <= set(params._fields)
+    assert sum(stage.length for stage in sampler.stages(123)) == 123
+    assert set(sampler.paced(params)._fields) == set(params._fields)
     assert hash(sampler) == hash(type(sampler)())
     assert sampler == type(sampler)()
 
@@ -67,9 +88,9 @@ def test_contract(sampler, bits):
 @every_sampler
 @pytest.mark.usefixtures("double_precision")
 def test_a_step_is_a_pure_function_of_its_key(sampler):
-    state, params = sampler.init(skewed, jnp.array([0.5, -0.2, 0.1])), sampler.initial_params(3)
+    state, params = state_at(sampler, skewed, jnp.array(START)), sampler.initial_params(3)
     step = jax.vmap(lambda key: sampler.step(skewed, key, state, params)[0])
-    keys = jax.random.split(jax.random.key(3), 4)
+    keys = keys_of(3, 8)
     lanes = jax.jit(step)
     first, shuffled = lanes(keys).z, lanes(keys[::-1]).z[::-1]
     assert np.array_equal(first, shuffled)  # a kernel knows one chain
@@ -89,13 +110,13 @@ def test_undefined_and_impossible_regions_are_never_entered(sampler):
         def density(z):
             return walled(z, limit)
 
-        params = sampler.initial_params(3)._replace(step_size=jnp.array(0.5))
-        start = sampler.init(density, jnp.zeros(3))
-        keys = jax.random.split(key, 20)
+        params = params_with(sampler, 3, jnp.array(0.5))
+        start = state_at(sampler, density, jnp.zeros(3))
+        keys = jax.vmap(fold_in, in_axes=(None, 0))(key, jnp.arange(20))
         return jax.lax.scan(lambda state, key: sampler.step(density, key, state, params), start, keys)
 
     run = jax.jit(jax.vmap(run, in_axes=(0, None)))
-    keys = jax.random.split(jax.random.key(0), 50)
+    keys = keys_of(0, 50)
     for limit in (1.0, jnp.inf):
         states, infos = run(keys, limit)
         assert np.isfinite(states.z).all()
@@ -108,11 +129,12 @@ def test_undefined_and_impossible_regions_are_never_entered(sampler):
             assert infos.diverging.any()
 
 
-@pytest.mark.parametrize("sampler", [pp.HMC(), pp.NUTS()], ids=["HMC", "NUTS"])
+@pytest.mark.parametrize("name", with_gradients)
 @pytest.mark.usefixtures("double_precision")
-def test_divergence_is_flagged_and_refused(sampler):
-    state = sampler.init(skewed, jnp.zeros(3))
-    step = jax.jit(lambda size: sampler.step(skewed, jax.random.key(0), state, hmc.Params(size)))
+def test_divergence_is_flagged_and_refused(name):
+    sampler = SAMPLERS[name]
+    state, params = state_at(sampler, skewed, jnp.zeros(3)), sampler.initial_params(3)
+    step = jax.jit(lambda size: sampler.step(skewed, key_of(0, 0), state, params._replace(step_size=size)))
     for step_size, diverges in ((0.1, False), (30.0, True)):
         after, info = step(step_size)
         assert info.diverging == diverges
@@ -142,23 +164,26 @@ def features(z, quantiles):
     return np.concatenate([z, z**2, z[:, 1:] * z[:, :-1], *tails], axis=1)
 
 
-def drift(sampler, step, logdensity, start):
+STEP_SIZES = (0.3, 0.6, 0.9, 1.2)
+
+
+def drift(sampler, step, logdensity, start, transitions=TRANSITIONS, step_sizes=STEP_SIZES):
     """Move exact draws; how surely has any feature moved? Each lane is compared with its own start.
 
     The step sizes go far beyond what warm-up would choose, so that much is refused and little hides.
     """
 
     def move(key, z, step_size):
-        params = sampler.initial_params(z.size)._replace(step_size=step_size)
+        params = params_with(sampler, z.size, step_size)
 
         def once(i, state):
-            return step(logdensity, jax.random.fold_in(key, i), state, params)[0]
+            return step(logdensity, fold_in(key, i), state, params)[0]
 
-        return jax.lax.fori_loop(0, TRANSITIONS, once, sampler.init(logdensity, z)).z
+        return jax.lax.fori_loop(0, transitions, once, state_at(sampler, logdensity, z)).z
 
-    keys = jax.random.split(jax.random.key(5), len(start))
-    step_sizes = jnp.resize(jnp.array([0.3, 0.6, 0.9, 1.2]), len(start))
-    end = np.asarray(jax.jit(jax.vmap(move))(keys, start, step_sizes))
+    keys = keys_of(5, len(start))
+    sizes = jnp.resize(jnp.array(step_sizes), len(start))
+    end = np.asarray(jax.jit(jax.vmap(move))(keys, start, sizes))
     quantiles = np.quantile(start, [0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98], axis=0)
     shift = features(end, quantiles) - features(start, quantiles)
     z = shift.mean(0) / shift.std(0) * np.sqrt(len(start))
@@ -185,8 +210,29 @@ def symplectic_euler(value_and_gradient, phase, step_size):
     return hamiltonian.Phase(state, phase.momentum + step_size * state.gradient)
 
 
+def rotation_with_one_kick(value_and_gradient, phase, angle):
+    """The split step with a whole kick before the rotation, and none after it."""
+    z, gradient = phase.state.z, phase.state.gradient
+    momentum = phase.momentum + angle * (gradient + z)
+    cosine, sine = jnp.cos(angle), jnp.sin(angle)
+    z, momentum = cosine * z + sine * momentum, cosine * momentum - sine * z
+    return hamiltonian.Phase(hamiltonian.State(z, *value_and_gradient(z)), momentum)
+
+
+def accept_too_easily(log_ratio):
+    return jnp.where(log_ratio > -10, 1.0, 0.0)
+
+
+def potential_energy(phase):
+    """An energy that forgets the momentum."""
+    return -phase.state.logp
+
+
 BROKEN = {
-    "HMC that accepts too easily": ("HMC", hmc, "acceptance", lambda r: jnp.where(r > -10, 1.0, 0.0)),
+    "Ensemble that is not reversible": ("Ensemble", ensemble, "rotate", rotation_with_one_kick),
+    "Ensemble that accepts too easily": ("Ensemble", ensemble, "acceptance", accept_too_easily),
+    "Ensemble that forgets the momentum": ("Ensemble", hamiltonian, "energy", potential_energy),
+    "HMC that accepts too easily": ("HMC", hmc, "acceptance", accept_too_easily),
     "HMC that is not reversible": ("HMC", hamiltonian, "leapfrog", symplectic_euler),
     "NUTS that takes turned subtrees": ("NUTS", nuts, "join", take_turned_subtrees),
     "NUTS that tests no subtrees": ("NUTS", nuts, "closes_a_turn", lambda *_: jnp.array(False)),
@@ -199,6 +245,31 @@ def test_broken_samplers_do_not_pass_that_test(broken, monkeypatch):
     name, module, function, replacement = broken
     monkeypatch.setattr(module, function, replacement)
     assert drift(SAMPLERS[name], SAMPLERS[name].step, sharp, sharp_draws(LANES, 1)) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["HMC", "Ensemble"])
+@pytest.mark.usefixtures("double_precision")
+def test_steps_beyond_stability_leave_the_target_as_it_is(name, monkeypatch):
+    """Most is refused then, but what is not must be right; unless it is accepted too easily."""
+    sampler, start = SAMPLERS[name], sharp_draws(LANES, 2)
+    beyond = (1.6, 2.0, 2.5, 3.1)
+    assert drift(sampler, sampler.step, sharp, start, step_sizes=beyond) > ALARM
+    monkeypatch.setattr({"HMC": hmc, "Ensemble": ensemble}[name], "acceptance", accept_too_easily)
+    assert drift(sampler, sampler.step, sharp, start, step_sizes=beyond) < 1e-12
+
+
+def rotation_without_second_half(value_and_gradient, phase, angle):
+    """The split step that forgets its second half kick: so mild a fault that it takes more transitions."""
+    halved = phase.state._replace(gradient=(phase.state.gradient - phase.state.z) / 2)
+    return rotation_with_one_kick(value_and_gradient, phase._replace(state=halved), angle)
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_longer_motion_finds_a_missing_half_kick(monkeypatch):
+    sampler, start = SAMPLERS["Ensemble"], sharp_draws(LANES, 1)
+    assert drift(sampler, sampler.step, sharp, start, transitions=20) > ALARM
+    monkeypatch.setattr(ensemble, "rotate", rotation_without_second_half)
+    assert drift(sampler, sampler.step, sharp, start, transitions=20) < ALARM / 1000
 
 
 # --- supports of every kind -------------------------------------------------------------------------------
@@ -270,12 +341,19 @@ def test_supports_are_left_as_they_are_and_need_their_jacobians(with_jacobian):
 
 # --- whole runs -------------------------------------------------------------------------------------------
 
-CHAINS = 32
+TRANSITIONS_IN_ALL = 16_000
+
+
+def options_for(sampler):
+    """Whole runs of one size, of few long chains or of many short ones."""
+    chains = max(32, sampler.default_chains)
+    draws = TRANSITIONS_IN_ALL // chains
+    return {"sampler": sampler, "draws": draws, "chains": chains, "seed": 2, "progress": False}
 
 
 @pytest.fixture(scope="module", params=SAMPLERS.values(), ids=SAMPLERS.keys())
 def fit(request):
-    return pp.sample(zoo(), sampler=request.param, draws=500, chains=CHAINS, seed=2, progress=False)
+    return pp.sample(zoo(), **options_for(request.param))
 
 
 def moments(draws):
@@ -297,10 +375,10 @@ def test_runs_find_means_variances_and_correlations(fit):
     found = moments({name: fit.posterior[name].values for name in VARIABLES})
     for name, draws in found.items():
         means = draws.mean(axis=1)
-        error = means.std(ddof=1) / np.sqrt(CHAINS)
+        error = means.std(ddof=1) / np.sqrt(len(means))
         assert truth[name].var() / error**2 > 500, name  # effective draws: fewer would test nothing
         z = (means.mean() - truth[name].mean()) / np.hypot(error, truth[name].std() / 1000)
-        assert 2 * stats.t.sf(abs(z), CHAINS - 1) * len(found) > ALARM, (name, z)
+        assert 2 * stats.t.sf(abs(z), len(means) - 1) * len(found) > ALARM, (name, z)
 
 
 def test_nothing_adapts_after_warm_up(fit):
@@ -311,8 +389,7 @@ def test_nothing_adapts_after_warm_up(fit):
 
 def test_new_data_compile_nothing(fit):
     sampler, before = SAMPLERS[fit.attrs["sampler"]], set(compiled._programs)
-    options = {"sampler": sampler, "draws": 500, "chains": CHAINS, "seed": 2, "progress": False}
-    moved = pp.sample(zoo(CENTER + 7), **options)
+    moved = pp.sample(zoo(CENTER + 7), **options_for(sampler))
     assert set(compiled._programs) == before
     shift = moved.posterior["gauss"].mean(("chain", "draw")) - fit.posterior["gauss"].mean(("chain", "draw"))
     np.testing.assert_allclose(shift, 7, atol=0.5)

@@ -9,8 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import propto as pp
+from propto.randomness import fold_in, key_of, uniform
 from propto.samplers import hamiltonian, nuts
-from propto.samplers.hamiltonian import Params, Phase
+from propto.samplers.base import state_at
+from propto.samplers.hamiltonian import Phase
 
 pytestmark = pytest.mark.usefixtures("double_precision")
 
@@ -123,35 +126,26 @@ def oracle(z, p, weights, step_size, random):
 
 def random_numbers(key):
     """All that a transition could ask for but its momentum, by the rules of `nuts.step`."""
-    _, key_tree = jax.random.split(key)
-    keys = jax.vmap(lambda d: jax.random.split(jax.random.fold_in(key_tree, d), 3))(jnp.arange(MAX_DEPTH))
-
-    def leaf_uniforms(key):
-        indices = jnp.arange(2 ** (MAX_DEPTH - 1))
-        return jax.vmap(lambda i: jax.random.uniform(jax.random.fold_in(key, i)))(indices)
-
+    depths, leaves = jnp.arange(MAX_DEPTH), jnp.arange(2 ** (MAX_DEPTH - 1))
     return {
-        "forwards": jax.vmap(jax.random.bernoulli)(keys[:, 0]),
-        "leaf": jax.vmap(leaf_uniforms)(keys[:, 1]),
-        "join": jax.vmap(jax.random.uniform)(keys[:, 2]),
+        "forwards": uniform(key, nuts.DIRECTION, depths) < 0.5,
+        "leaf": uniform(key, nuts.LEAF + depths[:, None], leaves),
+        "join": uniform(key, nuts.JOIN, depths),
     }
-
-
-def momentum(key, z):
-    return hamiltonian.momentum(jax.random.split(key)[0], z)
 
 
 def transition(key, z, weights, step_size):
     def density(z):
         return log_p(z, weights, jnp)
 
-    return nuts.step(density, key, hamiltonian.init(density, z), Params(step_size), MAX_DEPTH)
+    state = state_at(pp.NUTS(), density, z)
+    return nuts.step(density, key, state, nuts.Params(step_size), MAX_DEPTH)
 
 
 @pytest.fixture(scope="module")
 def randoms():
     with jax.enable_x64(True):
-        keys = jax.random.split(jax.random.key(1), CASES)
+        keys = jax.vmap(fold_in, in_axes=(None, 0))(key_of(1, 0), jnp.arange(CASES))
         return keys, jax.device_get(jax.jit(jax.vmap(random_numbers))(keys))
 
 
@@ -164,7 +158,7 @@ def test_iterative_tree_is_the_recursive_one(dim, randoms):
     starts = rng.normal(size=(CASES, dim))
     step_sizes = np.exp(rng.uniform(np.log(0.01), np.log(2.5), CASES))
     states, infos = jax.jit(jax.vmap(transition))(keys, starts, weights, step_sizes)
-    momenta = np.asarray(jax.vmap(momentum)(keys, starts))
+    momenta = np.asarray(jax.vmap(hamiltonian.momentum)(keys, starts))
 
     seen = set()
     for case in range(CASES):

@@ -28,7 +28,7 @@ def test_steps_follow_the_closed_form():
     averaging = DualAveraging(0.7, gamma=0.1, t0=5.0, kappa=0.6)
     steps, rates, learnt = search(averaging, 0.3, lambda _: rng.random(), 40)
     m = np.arange(1, 41)
-    log_steps = np.log(10 * 0.3) - np.sqrt(m) / 0.1 * np.cumsum(0.7 - rates) / (m + 5.0)
+    log_steps = np.log(0.3) - np.sqrt(m) / 0.1 * np.cumsum(0.7 - rates) / (m + 5.0)
     np.testing.assert_allclose(np.log(steps[1:]), log_steps[:-1], rtol=1e-10)
     assert steps[0] == pytest.approx(0.3)
     # The average, unrolled: weight m^-0.6 times what later iterations leave of it.
@@ -50,9 +50,27 @@ def test_search_reaches_its_target_from_any_start(first, target):
 
 
 @pytest.mark.parametrize("target", [0, 1, -0.1, 1.2, float("nan")])
-@pytest.mark.parametrize("sampler", [pp.Metropolis, pp.HMC, pp.NUTS])
+@pytest.mark.parametrize("sampler", [pp.Metropolis, pp.HMC, pp.NUTS, pp.Ensemble])
 def test_target_must_be_a_probability(sampler, target):
     with pytest.raises(OptionError, match="between 0 and 1"):
         DualAveraging(target)
     with pytest.raises(OptionError, match="between 0 and 1"):
         sampler(target_acceptance=target)
+
+
+def test_no_step_is_tried_beyond_the_largest():
+    steps, _, learnt = search(DualAveraging(0.8, largest=1.6), 1.0, lambda _: 1.0, 50)
+    assert steps[-1] == steps.max() == pytest.approx(1.6)
+    assert 1.5 < learnt <= 1.6 * (1 + 1e-12)
+
+
+def test_many_searches_side_by_side_are_those_of_each_alone():
+    rates = np.random.default_rng(2).random((30, 3))
+    averaging, first = DualAveraging(0.8), np.array([0.01, 1.0, 5.0])
+    state = averaging.init(first)
+    for row in rates:
+        state = averaging.update(state, row)
+    for i in range(3):
+        alone = iter(rates[:, i])
+        *_, learnt = search(averaging, first[i], lambda _, alone=alone: next(alone), 30)
+        assert float(averaging.result(state)[i]) == pytest.approx(learnt, rel=1e-12)

@@ -1,4 +1,4 @@
-"""Warm-up as a whole: what each window learns and from what, and how far it finds its way."""
+"""Warm-up as a whole: what each stage learns and from what, and how far it finds its way."""
 
 from __future__ import annotations
 
@@ -10,94 +10,175 @@ import numpy as np
 import pytest
 
 import propto as pp
-from propto.coordinates.whitening import Diagonal
 from propto.run.leader import Run
-from propto.warmup.schedule import windows
+from propto.warmup.rescue import astray
+from propto.warmup.schedule import Stage
+from propto.warmup.trajectory import Trial, efficiency, next_number
+
+SAMPLERS = {"HMC": (pp.HMC(), 150, 8), "Ensemble": (pp.Ensemble(), 160, 128)}
 
 
 class Window(NamedTuple):
+    """A stage of warm-up as the run saw it."""
+
+    stage: Stage
     before: Any
     blocks: Any
     trace: Any
     after: Any
+    entered: Any
 
 
-SAMPLER = pp.HMC()
+class Warmed(NamedTuple):
+    fit: Any
+    sampler: Any
+    warmup: int
+    windows: list[Window]
 
 
-@pytest.fixture(scope="module")
-def warmed(schools):
-    """A fit, and every window of its warm-up as the run saw it; in two blocks."""
-    seen = []
+@pytest.fixture(scope="module", params=SAMPLERS)
+def warmed(request, schools):
+    """A fit in two blocks, and every stage of its warm-up."""
+    windows = []
     learn = Run._learn
+    sampler, warmup, chains = SAMPLERS[request.param]
 
-    def spy(run, trace, last):
+    def spy(run, stage, trace):
         before, blocks = run.target, run.blocks
-        learn(run, trace, last)
-        seen.append(Window(before, blocks, trace, run.target))
+        learn(run, stage, trace)
+        windows.append(Window(stage, before, blocks, trace, run.target, run.blocks))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "_learn", spy)
-        fit = pp.sample(schools(), sampler=SAMPLER, warmup=150, draws=100, chains=8, seed=1, progress=False)
-    return fit, seen
+        options = {"warmup": warmup, "draws": 50, "chains": chains, "seed": 1, "progress": False}
+        fit = pp.sample(schools(), sampler=sampler, **options)
+    return Warmed(fit, sampler, warmup, windows)
 
 
-def test_windows_follow_the_schedule(warmed):
-    fit, seen = warmed
-    assert tuple(len(window.trace.q) for window in seen) == windows(150)
-    assert tuple(fit.warmup["transitions"].values) == windows(150)
+def seen(coordinates, states):
+    """Positions and scores in the density's own coordinates."""
+    return coordinates.unwhitened(states.z, states.gradient)
 
 
-def test_a_step_size_is_updated_once_an_iteration_on_the_mean_over_a_block(warmed):
-    """Replayed by the closed form of dual averaging."""
-    _, seen = warmed
-    for window in seen:
+def test_stages_follow_the_schedule(warmed):
+    """All stages in order, but those that what has settled and what is decided makes needless."""
+    planned = iter(warmed.sampler.stages(warmed.warmup))
+    left_out = []
+    for window in warmed.windows:
+        while (stage := next(planned)) != window.stage:
+            left_out.append(stage)
+    assert not list(planned)
+    assert all(stage.until_settled or stage.is_trial for stage in left_out)
+    lengths = [window.stage.length for window in warmed.windows]
+    assert [len(window.trace.z) for window in warmed.windows] == lengths
+    assert list(warmed.fit.warmup["transitions"].values) == lengths
+
+
+def test_step_sizes_follow_acceptance(warmed):
+    """Replayed by the closed form of dual averaging: once an iteration, of the block or of every chain."""
+    largest = warmed.sampler.adapters()["step_size"].largest
+    for window in warmed.windows:
         for block in window.blocks:
-            rates = window.trace.info.acceptance_rate[:, block.chains].mean(axis=1)
+            rates = window.trace.info.acceptance_rate[:, block.chains]
+            target = warmed.sampler.target_acceptance
+            if not window.stage.own_steps:
+                rates = np.broadcast_to(rates.mean(axis=1, keepdims=True), rates.shape)
+            rates = rates**window.stage.ease
             steps = window.trace.step_size[:, block.chains]
-            assert (steps == steps[:, :1]).all()
-            m = np.arange(1, len(rates))
-            error = np.cumsum(0.8 - rates)[:-1] / (m + 10)
+            m = np.arange(1, len(rates))[:, None]
+            error = np.cumsum(target - rates, axis=0)[:-1] / (m + 10)
             first = float(window.before.params.step_size)
-            np.testing.assert_allclose(steps[0, 0], first, rtol=1e-12)
-            np.testing.assert_allclose(np.log(steps[1:, 0]), np.log(10 * first) - np.sqrt(m) / 0.05 * error)
+            np.testing.assert_allclose(steps[0], first, rtol=1e-12)
+            expected = np.log(first) - np.sqrt(m) / 0.05 * error
+            expected = np.minimum(expected, np.log(largest))
+            np.testing.assert_allclose(np.log(steps[1:]), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_step_sizes_are_pooled_over_blocks(warmed):
-    fit, seen = warmed
-    for number, window in enumerate(seen):
+def test_chains_have_steps_of_their_own_only_while_they_come_in(warmed):
+    for window in warmed.windows:
+        for block in window.blocks:
+            steps = window.trace.step_size[:, block.chains]
+            assert (steps == steps[:, :1]).all() == (not window.stage.own_steps)
+
+
+def test_step_sizes_are_pooled_over_all_chains(warmed):
+    for number, window in enumerate(warmed.windows):
         results = [np.exp(block.adapters["step_size"].log_average) for block in window.blocks]
         assert len(results) == 2
-        np.testing.assert_allclose(window.after.params.step_size, np.sqrt(np.prod(results)))
-        assert fit.warmup["step_size"].values[number] == window.after.params.step_size
-    assert (fit.sample_stats["step_size"].values == seen[-1].after.params.step_size).all()
+        pooled = np.exp(np.median(np.log(np.concatenate(results))))
+        np.testing.assert_allclose(window.after.params.step_size, pooled, rtol=1e-12)
+        assert warmed.fit.warmup["step_size"].values[number] == window.after.params.step_size
+    last = warmed.windows[-1].after.params.step_size
+    assert (warmed.fit.sample_stats["step_size"].values == last).all()
 
 
 def test_coordinates_are_learnt_from_all_draws_and_scores_of_a_window(warmed, schools):
-    _, seen = warmed
-    for window in seen[:-1]:
-        learnt = Diagonal.learn(window.trace.q.reshape(-1, 10), window.trace.score.reshape(-1, 10))
-        np.testing.assert_array_equal(window.after.coordinates.scale, learnt.scale)
-        np.testing.assert_array_equal(window.after.coordinates.center, learnt.center)
-    np.testing.assert_array_equal(seen[-1].after.coordinates.scale, seen[-1].before.coordinates.scale)
-    density, trace = schools(), seen[3].trace
-    with jax.enable_x64(True):
-        expected = jax.jit(jax.grad(density.program.log_density_at, argnums=1))(density.data, trace.q[4, 5])
-    np.testing.assert_allclose(trace.score[4, 5], expected, rtol=1e-9)
+    for window in warmed.windows:
+        before, after = window.before.coordinates, window.after.coordinates
+        if not window.stage.learns_coordinates:
+            jax.tree.map(np.testing.assert_array_equal, before, after)
+            continue
+        if astray(window.trace.z, window.trace.logp).any():
+            continue  # what was drawn in places of no importance is left out
+        q, score = seen(before, window.trace)
+        if after.scales is not None:
+            q, score = after.scales.to_x(q, score)
+        learnt = warmed.sampler.whitening.learn(q, score)
+        jax.tree.map(np.testing.assert_array_equal, after.whitening, learnt)
+    density, window = schools(), warmed.windows[3]
+    q, score = seen(window.before.coordinates, window.trace)
+    np.testing.assert_allclose(score[4, 5], density.gradient_at(q[4, 5]), rtol=1e-9)
+
+
+def test_chains_stay_where_they_are_when_the_coordinates_change(warmed, schools):
+    density = schools()
+    for window in warmed.windows:
+        if astray(window.trace.z, window.trace.logp).any():
+            continue
+        there, _ = seen(window.before.coordinates, window.trace)
+        for block in window.entered:
+            here, score = seen(window.after.coordinates, block.states)
+            np.testing.assert_allclose(here, there[-1, block.chains], rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(score[0], density.gradient_at(here[0]), rtol=1e-8)
+    assert not astray(window.trace.z, window.trace.logp).any()
+
+
+def test_trials_decide_on_the_number_of_steps(warmed):
+    tried, known = [], []
+    for window in warmed.windows:
+        if not window.stage.is_trial:
+            continue
+        assert (window.trace.info.n_steps == window.before.params.n_steps).all()
+        tried.append(int(window.before.params.n_steps))
+        worth = efficiency(seen(window.before.coordinates, window.trace)[0], tried[-1])
+        known.append(Trial(tried[-1], worth))
+        assert window.after.params.n_steps == next_number(known)
+    assert len(set(tried)) > 1 or type(warmed.sampler) is pp.HMC
+    if tried:
+        assert (warmed.fit.sample_stats["n_steps"].values == next_number(known)).all()
+
+
+def test_gradients_of_warm_up_are_counted(warmed):
+    counted = sum(window.trace.info.n_steps.mean(axis=1).sum() for window in warmed.windows)
+    assert warmed.fit.attrs["gradients_warmup"] == counted
 
 
 def log_p_normal(x, center, scale):
     return -0.5 * jnp.sum(((x - center) / scale) ** 2)
 
 
-def test_warm_up_finds_scales_from_1e_minus_6_to_1e6_and_centres_5000_scales_away():
+@pytest.mark.parametrize("sampler", [pp.HMC(), pp.Ensemble()], ids=lambda s: type(s).__name__)
+def test_warm_up_finds_scales_from_1e_minus_6_to_1e6_and_centres_5000_scales_away(sampler):
     scale = 10.0 ** np.arange(-6, 7)
     center = 5000 * scale * np.resize([1, -1, 0], 13)
     density = pp.Density(log_p_normal, {"x": pp.real(13)}, data={"center": center, "scale": scale})
-    fit = pp.sample(density, sampler=SAMPLER, draws=500, seed=1, progress=False)
+    draws = 4000 // sampler.default_chains
+    fit = pp.sample(density, sampler=sampler, draws=draws, seed=1, progress=False)
     np.testing.assert_allclose(fit.warmup["scale"].values[-1], scale, rtol=1e-6)
     z = (fit.posterior["x"].values - center) / scale
     np.testing.assert_allclose(z.mean(axis=(0, 1)), 0, atol=0.1)
     np.testing.assert_allclose(z.std(axis=(0, 1)), 1, atol=0.1)
     assert not fit.sample_stats["diverging"].any()
-    assert 0.7 < fit.sample_stats["acceptance_rate"].mean() < 0.92
+    # A split that is exact for a Gaussian has no energy error to learn a step size from.
+    limits = (0.7, 0.92) if type(sampler) is pp.HMC else (1 - 1e-6, 1)
+    assert limits[0] < fit.sample_stats["acceptance_rate"].mean() <= limits[1]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from propto.warmup.approach import GAIN, approach
+from propto.run.approach import GAIN, approach
+from propto.run.evaluate import Evaluated
 
 
 def run(log_p, gradient, q):
     """Where the chains go, and after how many evaluations."""
     calls = []
 
-    def evaluate(q):
+    def look(q):
         calls.append(q)
         with np.errstate(over="ignore", invalid="ignore"):
-            return log_p(q), gradient(q)
+            return Evaluated(q, log_p(q), gradient(q))
 
-    end, score = approach(evaluate, q, *evaluate(q))
-    np.testing.assert_array_equal(score, gradient(end))
-    return end, len(calls)
+    end = approach(look, look(q))
+    np.testing.assert_array_equal(end.score, gradient(end.x))
+    np.testing.assert_array_equal(end.logp, log_p(end.x))
+    return end.x, len(calls)
 
 
 def starts(dim, chains=8):
