@@ -44,8 +44,8 @@ class Many:
     groups
         One entry a group, table by table: ``table``, ``label``, ``estimate``, ``std_error``, ``mean``,
         ``sd``, ``q5``, ``q95``, ``prob_positive``, ``shrinkage``. They rest on a
-        Gauss rule of twelve values of tau: right to about 1e-4 posterior sds (2e-3 for the sds themselves where
-        a heavy-tailed prior meets one or two groups).
+        Gauss rule of twelve values of tau: right to about 1e-4 posterior sds (2e-3 for the sds themselves
+        where a heavy-tailed prior meets one or two groups).
     prior_mu, prior_tau
         The priors in words.
     shared_ratio
