@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -31,6 +32,7 @@ PRIOR_TAU = "uniform(low, high), halfnormal(s), halfcauchy(s), halfstudent_t(df,
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     arguments = parser().parse_args(argv)
+    arguments.call = shlex.join(["propto", *(sys.argv[1:] if argv is None else argv)])
     if not hasattr(arguments, "run"):
         parser().print_help()
         return OK
@@ -110,6 +112,11 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--report",
         metavar="FILE",
         help="write the report there (default, without other outputs: beside the table)",
+    )
+    output.add_argument(
+        "--format",
+        choices=("html", "pdf", "md"),
+        help="format of the report (default: what the ending of --report says, else html)",
     )
     output.add_argument("--json", metavar="FILE", help="write all results as JSON; - for standard output")
     output.add_argument(

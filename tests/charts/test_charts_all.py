@@ -13,8 +13,12 @@ from propto import charts
 from propto.charts.theme import MAX_ROWS
 from propto.errors import ChartError, OptionError, ProptoError
 
-POOLED = ("data_bars", "shrinkage_forest", "shrinkage_overview", "mu_tau", "shrinkage_against_tau")
-FITTED = ("marginals", "traces", "rank_plot", "rhat_ess", "energy")
+POOLED = (
+    *("data_bars", "shrinkage_forest", "shrinkage_overview", "mu_tau", "shrinkage_against_tau"),
+    *("funnel", "effect_densities", "new_group", "pair_map"),
+)
+FITTED = ("marginals", "traces", "rank_plot", "rhat_ess", "energy", "ess_growth")
+PARTS = ("exceedance", "rank_map", "prior_sensitivity", "leave_one_out", "many_means", "many_shrinkage")
 GRIDDED = ("grid_scatter", "grid_marginals")
 
 
@@ -43,7 +47,9 @@ def test_charts_of_a_pooled_result_are_sound(name, eight):
 def test_a_thousand_groups_stay_small_and_the_subtitle_says_what_is_left_out(name, many_groups):
     chart = getattr(charts, name)(many_groups)
     assert rows(chart.to_dict()) <= MAX_ROWS
-    if name not in ("mu_tau", "shrinkage_overview"):
+    if name == "pair_map":
+        assert "20 best and the 20 worst of 1,000" in " ".join(chart.title.subtitle)
+    elif name not in ("mu_tau", "shrinkage_overview", "funnel", "new_group"):
         assert "20 highest and 20 lowest of 1,000" in " ".join(chart.title.subtitle).replace(
             "the 20 l", "20 l"
         )
@@ -65,7 +71,7 @@ def test_charts_of_a_grid_are_sound(name, toy_grid):
     assert_sound(getattr(charts, name)(toy_grid))
 
 
-@pytest.mark.parametrize("name", [*POOLED, *FITTED, *GRIDDED])
+@pytest.mark.parametrize("name", [*POOLED, *FITTED, *GRIDDED, *PARTS])
 def test_what_cannot_be_drawn_is_refused_by_name(name):
     with pytest.raises(ChartError, match=f"charts.{name} ") as caught:
         getattr(charts, name)(3.14)
@@ -95,7 +101,15 @@ def test_labels_of_any_kind_are_drawn_as_they_are(label, eight):
     import dataclasses
 
     odd = dataclasses.replace(eight, label=np.array([label, label, *"CDEFGH"]))
-    for chart in (charts.shrinkage_forest(odd), charts.data_bars(odd), charts.shrinkage_against_tau(odd)):
+    drawn_by = (
+        "shrinkage_forest",
+        "data_bars",
+        "shrinkage_against_tau",
+        "effect_densities",
+        "funnel",
+        "pair_map",
+    )
+    for chart in (getattr(charts, name)(odd) for name in drawn_by):
         spec = assert_sound(chart)
         drawn = {row.get("group") for values in spec["datasets"].values() for row in values}
         assert {label, f"{label} (2)"} <= drawn

@@ -131,7 +131,7 @@ def test_crosses_are_the_divergent_draws_only(bad_fit):
     calm, crosses = (layer.data for layer in charts.divergences(bad_fit, "mu", "tau").layer)
     assert len(crosses) == diverging.sum()
     assert crosses["y"].max() <= tau[diverging].max() + 1e-3
-    assert len(calm) <= 600
+    assert len(calm) <= 400
 
 
 def test_a_constant_variable_is_drawn(make_fit, frame_with):

@@ -5,11 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
 from propto import charts
 from propto.charts.numbers import number, probability
+
+
+def forest_rows(chart):
+    """The rows of a forest, reported and pooled."""
+    return pd.DataFrame([*chart.datasets["reported"], *chart.datasets["pooled"]])
 
 
 def test_data_bars_carry_estimates_intervals_and_the_plain_mean(eight, frame_with):
@@ -22,8 +28,8 @@ def test_data_bars_carry_estimates_intervals_and_the_plain_mean(eight, frame_wit
     assert "8.75" in " ".join(chart.title.text)
 
 
-def test_the_forest_shows_reported_and_pooled_intervals(eight, frame_with):
-    table = frame_with(charts.shrinkage_forest(eight, sort="given"), "low90")
+def test_the_forest_shows_reported_and_pooled_intervals(eight):
+    table = forest_rows(charts.shrinkage_forest(eight, sort="given"))
     reported, pooled, new = (table[table["kind"] == kind] for kind in ("reported", "pooled", "predicted"))
     assert list(reported["group"]) == list("ABCDEFGH")
     np.testing.assert_allclose(
@@ -43,13 +49,13 @@ def test_the_forest_shows_reported_and_pooled_intervals(eight, frame_with):
     ("sort", "order"),
     [("pooled", "AGHBDCFE"), ("estimate", "AGHBDFEC"), ("std_error", "EBGDFACH"), ("given", "ABCDEFGH")],
 )
-def test_the_forest_is_sorted_as_asked(eight, sort, order, frame_with):
-    table = frame_with(charts.shrinkage_forest(eight, sort=sort), "low90")
+def test_the_forest_is_sorted_as_asked(eight, sort, order):
+    table = forest_rows(charts.shrinkage_forest(eight, sort=sort))
     assert "".join(table[table["kind"] == "pooled"]["group"]) == order
 
 
-def test_the_forest_of_many_groups_shows_exactly_the_extremes(many_groups, frame_with):
-    table = frame_with(charts.shrinkage_forest(many_groups), "low90")
+def test_the_forest_of_many_groups_shows_exactly_the_extremes(many_groups):
+    table = forest_rows(charts.shrinkage_forest(many_groups))
     drawn = set(table[table["kind"] == "pooled"]["group"])
     order = np.argsort(many_groups.theta.mean)
     assert drawn == {many_groups.label[j] for j in (*order[:20], *order[-20:])}

@@ -92,7 +92,6 @@ def test_pieces_are_written_as_they_come(table, tmp_path, monkeypatch, capsys):
         (["--by", "nope"], "no column"),
         ([*BY, "--top", "3"], "--top is for one table"),
         ([*BY, "--engine", "both"], "--engine is for one table"),
-        ([*BY, "--report", "x.html"], "--report is for one table"),
         ([*BY, "--save", "x.nc"], "--save is for one table"),
         ([*BY, "--prior-mu", "student_t(3, 0, 1)"], "Mend: normal"),
         ([*BY, "--shared-prior", "--prior-tau", "halfnormal(1)"], "--prior-tau"),

@@ -91,6 +91,28 @@ def eight():
 
 
 @pytest.fixture(scope="session")
+def fifty():
+    rng = np.random.default_rng(0)
+    error = rng.uniform(1, 8, 50)
+    label = [f"district {j}" for j in range(50)]
+    return pool_exact(rng.normal(5, 4, 50) + error * rng.normal(size=50), error, label=label)
+
+
+@pytest.fixture(scope="session")
+def many():
+    rng = np.random.default_rng(5)
+    error = rng.uniform(1, 8, 1000)
+    label = [f"district {j:03d}" for j in range(1000)]
+    return pool_exact(rng.normal(5, 4, 1000) + error * rng.normal(size=1000), error, label=label)
+
+
+@pytest.fixture(scope="session")
+def draws_of():
+    """A function from a pooled result to a fit."""
+    return drawn
+
+
+@pytest.fixture(scope="session")
 def fit(eight):
     return drawn(eight)
 

@@ -32,9 +32,19 @@ def test_a_new_width_redraws_and_print_shows_the_still_pictures(pages, visit):
     tab.browser.call("Emulation.setDeviceMetricsOverride", tab.session, **size)
     tab.wait_for("[...document.querySelectorAll('.live svg')].every((e) => e.getAttribute('width') < 600)")
     shown = "[...document.querySelectorAll('{}')].filter((e) => e.getClientRects().length).length"
-    assert (tab.ask(shown.format(".live")), tab.ask(shown.format(".still"))) == (4, 0)
+    assert (tab.ask(shown.format(".live")), tab.ask(shown.format(".still"))) == (13, 0)
     tab.browser.call("Emulation.setEmulatedMedia", tab.session, media="print")
-    assert (tab.ask(shown.format(".live")), tab.ask(shown.format(".still"))) == (0, 4)
+    assert (tab.ask(shown.format(".live")), tab.ask(shown.format(".still"))) == (0, 13)
+
+
+@pytest.mark.parametrize("kind", ["both", "failing"])
+def test_nothing_is_wider_than_a_sheet_of_paper(kind, pages, visit):
+    tab = visit(pages[kind], width=680).wait_for(DRAWN)  # A4 between its margins
+    tab.browser.call("Emulation.setEmulatedMedia", tab.session, media="print")
+    assert tab.ask("document.documentElement.scrollWidth") <= 680
+    hidden = tab.ask("""['nav', '#what-if', '#one', 'details'].map((place) => document.querySelector(place))
+        .filter((element) => element.getClientRects().length).length""")
+    assert hidden == 0
 
 
 def test_charts_change_their_colours_with_the_scheme(pages, visit):
@@ -48,7 +58,7 @@ def test_hostile_texts_run_nothing_and_are_read_as_they_are(evil, pages, visit):
     assert tab.ask("document.documentElement.dataset.evil ?? 'none'") == "none"
     assert tab.complaints == []
     assert tab.requests == []
-    assert tab.ask("document.querySelectorAll('figure.drawn').length") == 8
+    assert tab.ask("document.querySelectorAll('figure.drawn').length") == 19
     assert tab.ask("document.title") == evil["title"]
     drawn = tab.ask("[...document.querySelectorAll('#forest .live text')].map((e) => e.textContent)")
     assert "{{ 7 * 7 }} ${7 * 7}" in drawn
@@ -77,8 +87,9 @@ def test_the_watch_sees_requests_and_complaints(visit):
 def test_without_scripts_the_still_pictures_are_seen(pages, visit):
     still = re.sub(r"<script>.*?</script>", "", pages["both"], flags=re.DOTALL)
     tab = visit(still)
+    assert tab.ask("getComputedStyle(document.querySelector('#what-if')).display") == "none"
     seen = "[...document.querySelectorAll('.still svg')].filter((e) => e.getClientRects().length).length"
-    assert tab.ask(seen) == 8
+    assert tab.ask(seen) == 19
 
 
 def test_a_chart_that_cannot_be_drawn_keeps_its_still_picture(pages, visit):
@@ -87,7 +98,7 @@ def test_a_chart_that_cannot_be_drawn_keeps_its_still_picture(pages, visit):
     tab = visit(broken).wait_for(DRAWN)
     assert not tab.ask("document.querySelector('#data').classList.contains('drawn')")
     assert tab.ask("document.querySelector('#data .still svg').getClientRects().length") == 1
-    assert tab.ask("document.querySelectorAll('figure.drawn').length") == 3
+    assert tab.ask("document.querySelectorAll('figure.drawn').length") == 11
 
 
 def test_the_tables_can_be_opened_and_scrolled_with_the_keyboard(pages, visit):

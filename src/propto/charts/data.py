@@ -13,8 +13,10 @@ from propto.charts.summaries import called
 from propto.charts.theme import (
     BLUE,
     FORMAT,
+    PICKED,
     VERMILLION,
     WIDTH,
+    emphasis,
     extremes,
     finish,
     frame,
@@ -81,11 +83,15 @@ def _layers(labels: list[str], estimate: NDArray, error: NDArray, mean: float) -
         y=alt.Y("group:N", sort=None, title=None).scale(domain=labels),
         tooltip=["group:N", alt.Tooltip("estimate:Q", format=FORMAT), alt.Tooltip("error:Q", format=FORMAT)],
     )
-    bars = base.mark_bar(color=BLUE, opacity=0.35, height={"band": 0.62}, clip=True).encode(x=x)
-    lines = base.mark_rule(color=BLUE, strokeWidth=1.5, clip=True).encode(x=alt.X("low:Q"), x2="high:Q")
-    dots = base.mark_point(color=BLUE, filled=True, size=36, opacity=1).encode(x=x)
+    bars = base.mark_bar(color=BLUE, height={"band": 0.62}, clip=True).encode(
+        x=x, opacity=emphasis(0.35, 0.1)
+    )
+    lines = base.mark_rule(color=BLUE, strokeWidth=1.5, clip=True).encode(
+        x=alt.X("low:Q"), x2="high:Q", opacity=emphasis()
+    )
+    dots = base.mark_point(color=BLUE, filled=True, size=36).encode(x=x, opacity=emphasis())
     rule = alt.Chart(frame(mean=[mean])).mark_rule(color=VERMILLION, strokeDash=[6, 4], strokeWidth=1.5)
-    return layer(bars, lines, dots, rule.encode(x="mean:Q"))
+    return layer(bars, lines, dots, rule.encode(x="mean:Q")).add_params(PICKED)
 
 
 def _finding(table: Any, mean: float) -> str:

@@ -15,12 +15,14 @@ from propto.charts.theme import (
     FORMAT,
     GREEN,
     GREY,
+    PICKED,
     VERMILLION,
     WIDTH,
+    emphasis,
     extremes,
     finish,
-    frame,
     layer,
+    records,
     unique,
     window,
 )
@@ -71,29 +73,37 @@ def shrinkage_forest(pooled: Any, sort: str = "pooled") -> alt.LayerChart:
 
 
 def _forest(pooled: Any, shown: NDArray[np.intp]) -> alt.LayerChart:
-    columns = _forest_columns(pooled, shown)
-    labels = list(dict.fromkeys(columns["group"]))
-    core = np.concatenate([columns["mid"], pooled.theta.quantiles[shown][:, [LOW90, HIGH90]].ravel()])
-    limits = window(core, [*columns["low90"], *columns["high90"]])
+    reported, pooled_rows = _reported(pooled, shown), _pooled(pooled, shown)
+    labels = pooled_rows["group"]
+    core = np.concatenate([reported["mid"], pooled_rows["mid"], pooled_rows["low90"], pooled_rows["high90"]])
+    limits = window(core, [*reported["low90"], *reported["high90"]])
     kind = alt.Scale(domain=list(KINDS), range=[GREY, BLUE, GREEN])
-    base = alt.Chart(frame(**columns), width=WIDTH, height=30 * len(labels) + 10).encode(
+    base = alt.Chart(width=WIDTH, height=30 * len(labels) + 10).encode(
         y=alt.Y("group:N", sort=None, title=None).scale(domain=labels, paddingInner=0.3),
         yOffset=alt.YOffset("lane:N", sort=None).scale(
             domain=["above", "below"], paddingInner=0, paddingOuter=0.2
         ),
         color=alt.Color("kind:N", title=None, scale=kind).legend(orient="top", direction="horizontal"),
+        opacity=emphasis(),
         tooltip=["group:N", "kind:N"]
         + [alt.Tooltip(f"{name}:Q", format=FORMAT, title=title) for name, title in _FOREST_FACTS.items()],
     )
+    mean = alt.Chart(alt.NamedData("centre")).mark_rule(color=VERMILLION, strokeDash=[6, 4], strokeWidth=1.5)
+    marks = [mark for name in KINDS[:2] for mark in _marks(base.properties(data=alt.NamedData(name)), limits)]
+    rows = {"reported": records(**reported), "pooled": records(**pooled_rows)}
+    chart = layer(mean.encode(x="mu:Q"), *marks).add_params(PICKED)
+    return chart.properties(datasets=rows | {"centre": records(mu=[centre(pooled.mu)])})
+
+
+def _marks(base: alt.Chart, limits: list[float]) -> list[alt.Chart]:
+    """Two intervals and a dot a row."""
     x = alt.X("mid:Q", title="effect").scale(domain=limits, nice=False, zero=False)
-    thin = base.mark_rule(strokeWidth=1.25, clip=True).encode(x=alt.X("low90:Q"), x2="high90:Q")
-    thick = base.mark_rule(strokeWidth=4, clip=True, opacity=0.75).encode(x=alt.X("low50:Q"), x2="high50:Q")
     shape = alt.Shape("kind:N", title=None).scale(domain=list(KINDS), range=["circle", "square", "diamond"])
-    dots = base.mark_point(size=54, filled=True, opacity=1, clip=True).encode(x=x, shape=shape)
-    mean = alt.Chart(frame(mu=[centre(pooled.mu)])).mark_rule(
-        color=VERMILLION, strokeDash=[6, 4], strokeWidth=1.5
-    )
-    return layer(mean.encode(x="mu:Q"), thin, thick, dots)
+    return [
+        base.mark_rule(strokeWidth=1.25, clip=True).encode(x=alt.X("low90:Q"), x2="high90:Q"),
+        base.mark_rule(strokeWidth=4, clip=True).encode(x=alt.X("low50:Q"), x2="high50:Q"),
+        base.mark_point(size=54, filled=True, clip=True).encode(x=x, shape=shape),
+    ]
 
 
 _FOREST_FACTS = {
@@ -105,20 +115,27 @@ _FOREST_FACTS = {
 }
 
 
-def _forest_columns(pooled: Any, shown: NDArray[np.intp]) -> dict[str, Any]:
-    """The raw rows, the pooled rows, and the new group's, stacked."""
-    labels = unique(pooled.label, shown)
-    new = unique([*pooled.label, NEW])[-1]
-    raw = [pooled.estimate[shown] + z * pooled.std_error[shown] for z in (0, -Z50, Z50, -Z90, Z90)]
+def _reported(pooled: Any, shown: NDArray[np.intp]) -> dict[str, Any]:
+    """One row a group: the estimate with its intervals."""
+    ends = {"mid": 0.0, "low50": -Z50, "high50": Z50, "low90": -Z90, "high90": Z90}
+    values = {name: pooled.estimate[shown] + z * pooled.std_error[shown] for name, z in ends.items()}
+    return {**_rows(unique(pooled.label, shown), KINDS[0], "above"), **values}
+
+
+def _pooled(pooled: Any, shown: NDArray[np.intp]) -> dict[str, Any]:
+    """One row a group, and one for a group not yet seen: the posterior."""
     order = [LOW50, HIGH50, LOW90, HIGH90]
     theta = [pooled.theta.mean[shown], *pooled.theta.quantiles[shown][:, order].T]
     ahead = [centre(pooled.new_group), *np.asarray(pooled.new_group.quantiles)[order]]
     names = ("mid", "low50", "high50", "low90", "high90")
-    values = {name: np.concatenate([raw[i], theta[i], [ahead[i]]]) for i, name in enumerate(names)}
-    size = len(labels)
-    kind = [KINDS[0]] * size + [KINDS[1]] * size + [KINDS[2]]
-    lane = ["above"] * size + ["below"] * size + ["below"]
-    return {"group": [*labels, *labels, new], "kind": kind, "lane": lane} | values
+    labels = [*unique(pooled.label, shown), unique([*pooled.label, NEW])[-1]]
+    rows = _rows(labels, KINDS[1], "below")
+    rows["kind"][-1] = KINDS[2]
+    return rows | {name: np.append(theta[i], ahead[i]) for i, name in enumerate(names)}
+
+
+def _rows(labels: list[str], kind: str, lane: str) -> dict[str, Any]:
+    return {"group": labels, "kind": [kind] * len(labels), "lane": [lane] * len(labels)}
 
 
 def _mover(pooled: Any) -> str:

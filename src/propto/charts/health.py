@@ -20,7 +20,7 @@ RHAT_LIMIT = 1.01
 ESS_LIMIT = 400.0
 ESS_TICKS = [round(step * 10.0**power) for power in range(9) for step in (1, 4)]
 MOST_DOTS = 40
-MOST_POINTS = 600
+MOST_POINTS = 400
 
 
 def rhat_ess(fit: DataTree | DataFrame) -> alt.ConcatChart:
@@ -202,7 +202,7 @@ def divergences(fit: DataTree, x: str, y: str) -> alt.LayerChart:
     Returns
     -------
     altair.LayerChart
-        At most 600 evenly spaced draws as dots and at most 600 divergent ones as crosses.
+        At most 400 evenly spaced draws as dots and at most 400 divergent ones as crosses.
 
     Raises
     ------
@@ -212,16 +212,15 @@ def divergences(fit: DataTree, x: str, y: str) -> alt.LayerChart:
     scalars, _ = choose(fit, [x, y], "divergences", 2)
     columns = [draws_of(fit, scalar).ravel() for scalar in scalars[:2]]
     divergent = _stat(fit, "diverging", "divergences").ravel().astype(bool)
-    layers = [
-        _points(x, y, columns, _thin(~divergent), "draw", BLUE, "circle", 0.35),
-        _points(x, y, columns, _thin(divergent), "divergent", VERMILLION, "cross", 0.95),
-    ]
+    layers = [_points(x, y, columns, _thin(~divergent), "draw", BLUE, "circle", 0.35)]
+    if divergent.any():
+        layers.append(_points(x, y, columns, _thin(divergent), "divergent", VERMILLION, "cross", 0.95))
     count = int(divergent.sum())
     return finish(
         layer(*layers),
         f"{count:,} of {divergent.size:,} transitions diverged"
         if count
-        else f"None of {divergent.size:,} transitions diverged",
+        else f"No transition of {divergent.size:,} diverged",
         "Crosses: divergent transitions. Where they gather, the sampler could not follow the posterior.",
         f"Scatter plot of {x} and {y} with divergent transitions marked.",
     )

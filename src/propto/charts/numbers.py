@@ -97,3 +97,21 @@ def probability(value: float) -> str:
     if value < 0.001:
         return "< 0.001"
     return f"{value:.3f}" if value > 0.99 or value < 0.01 else f"{value:.2f}"
+
+
+_POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def typeset(text: str) -> str:
+    """Give a sentence written in plain ASCII its real signs.
+
+    Examples
+    --------
+    >>> typeset("tau = 0.5 (+- 0.1), -3 to 4: I^2 at most 10^-3, with --prior-tau")
+    'τ = 0.5 (± 0.1), −3 to 4: I² at most 10⁻³, with --prior-tau'
+    """
+    text = re.sub(r"\^(-?\d+)", lambda power: power[1].translate(_POWERS), text.replace("+-", "±"))
+    text = re.sub(r"(?<![\w.,)-])-(?=\d)", "−", text)
+    for word, letter in {"tau": "τ", "mu": "μ"}.items():
+        text = re.sub(rf"(?<![-\w\[]){word}(?![-\w(])", letter, text)
+    return text

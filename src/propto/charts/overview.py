@@ -8,7 +8,19 @@ import altair as alt
 import numpy as np
 
 from propto.charts.summaries import centre, require_pooled
-from propto.charts.theme import FORMAT, GREY, VERMILLION, WIDTH, finish, frame, layer, unique, window
+from propto.charts.theme import (
+    FORMAT,
+    GREY,
+    PICKED,
+    VERMILLION,
+    WIDTH,
+    emphasis,
+    finish,
+    frame,
+    layer,
+    unique,
+    window,
+)
 
 MOST_DOTS = 2000
 
@@ -45,7 +57,9 @@ def shrinkage_overview(pooled: Any) -> alt.LayerChart:
         .encode(y="mu:Q")
     )
     return finish(
-        layer(flat, diagonal.encode(x="x:Q", y="y:Q"), marks).properties(width=WIDTH, height=WIDTH * 5 // 8),
+        layer(flat, diagonal.encode(x="x:Q", y="y:Q"), marks)
+        .add_params(PICKED)
+        .properties(width=WIDTH, height=WIDTH * 5 // 8),
         _typical(pooled),
         "Grey diagonal: the estimate as reported. Horizontal rule: the average effect. "
         + ("Colour: shrinkage." if few else "Colour: how many groups lie in a cell."),
@@ -64,11 +78,13 @@ def _dots(pooled: Any) -> alt.Chart:
     facts = [alt.Tooltip(f"{name}:Q", format=FORMAT) for name in ("error", "shrinkage")]
     return (
         alt.Chart(rows)
-        .mark_point(filled=True, size=44, opacity=0.85)
+        .mark_point(filled=True, size=44)
         .encode(
             x=alt.X("x:Q", title="estimate as reported"),
             y=alt.Y("y:Q", title="pooled mean"),
             color=alt.Color("shrinkage:Q").scale(scheme="viridis", domain=[0, 1]),
+            opacity=emphasis(0.85, 0.1),
+            size=alt.condition("picked === datum.group", alt.value(220), alt.value(44)),
             tooltip=["group:N", alt.Tooltip("x:Q", format=FORMAT), alt.Tooltip("y:Q", format=FORMAT), *facts],
         )
     )

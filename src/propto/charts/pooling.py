@@ -14,12 +14,15 @@ from propto.charts.summaries import MEDIAN, called, centre, centre_text, ninety,
 from propto.charts.theme import (
     BLUE,
     FORMAT,
+    PICKED,
     VERMILLION,
     WIDTH,
+    emphasis,
     extremes,
     finish,
     frame,
     layer,
+    records,
     unique,
 )
 
@@ -90,15 +93,12 @@ def shrinkage_against_tau(pooled: Any) -> alt.VConcatChart:
         x=alt.X("tau:Q", title="spread between groups τ").scale(domain=[0, top], nice=False),
         y=alt.Y("density:Q", title="density", axis=alt.Axis(ticks=False, labels=False, grid=False)),
     )
-    rule = alt.Chart(frame(median=[float(pooled.tau.quantiles[MEDIAN])])).mark_rule(
-        color=VERMILLION, strokeDash=[6, 4]
-    )
+    rule = alt.Chart(alt.NamedData("median")).mark_rule(color=VERMILLION, strokeDash=[6, 4], clip=True)
+    above = layer(*lines, rule.encode(x="tau:Q"))
     return finish(
-        alt.vconcat(
-            layer(*lines, rule.encode(x="median:Q")),
-            layer(below, rule.encode(x="median:Q")),
-            spacing=14,
-        ),
+        alt.vconcat(above, layer(below, rule.encode(x="tau:Q")), spacing=14)
+        .add_params(PICKED)
+        .properties(datasets={"median": records(tau=[float(pooled.tau.quantiles[MEDIAN])])}),
         _pull(pooled),
         f"Above: pooled means if τ were known. Below: how probable each τ is. Dashed: its median.{note}",
         f"Line chart of the pooled means against the spread between groups, over its density.{note}",
@@ -110,10 +110,10 @@ def _tau_lines(pooled: Any, shown: NDArray[np.intp], tau: NDArray) -> list[alt.C
     labels = unique(pooled.label, shown)
     rows = frame(group=np.repeat(labels, len(tau)), tau=np.tile(tau, len(shown)), mean=mean.T.ravel())
     x = alt.X("tau:Q", title=None).scale(domain=[0, float(tau[-1])], nice=False)
-    lines = alt.Chart(rows, width=WIDTH, height=300).mark_line(color=BLUE, strokeWidth=1.4, opacity=0.8)
+    lines = alt.Chart(rows, width=WIDTH, height=300).mark_line(color=BLUE, strokeWidth=1.4)
     y = alt.Y("mean:Q", title="pooled mean, given τ").scale(zero=False)
     facts = ["group:N", alt.Tooltip("tau:Q", format=FORMAT), alt.Tooltip("mean:Q", format=FORMAT)]
-    drawn = [lines.encode(x=x, y=y, detail="group:N", tooltip=facts)]
+    drawn = [lines.encode(x=x, y=y, detail="group:N", opacity=emphasis(0.8), tooltip=facts)]
     return drawn if len(shown) > MOST_LABELLED else [*drawn, _ends(labels, float(tau[-1]), mean[-1])]
 
 
@@ -126,10 +126,9 @@ def _ends(labels: list[str], tau: float, last: NDArray) -> alt.Chart:
         height[i] = max(height[i], height[i - 1] + gap)
     height -= (height - last[order]).mean()
     short = [labels[j] if len(labels[j]) <= 12 else labels[j][:11] + "…" for j in order]
-    text = alt.Chart(frame(label=short, tau=[tau] * len(order), height=height)).mark_text(
-        align="left", dx=5, fontSize=11
-    )
-    return text.encode(x="tau:Q", y="height:Q", text="label:N")
+    rows = frame(group=[labels[j] for j in order], label=short, tau=[tau] * len(order), height=height)
+    text = alt.Chart(rows).mark_text(align="left", dx=5, fontSize=11)
+    return text.encode(x="tau:Q", y="height:Q", text="label:N", opacity=emphasis())
 
 
 def _pull(pooled: Any) -> str:

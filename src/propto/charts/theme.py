@@ -64,9 +64,28 @@ def _plain(column: NDArray[Any]) -> NDArray[Any]:
     return np.round(column, 4 - math.floor(math.log10(scale)))
 
 
+# The group that the reader has picked; a page that shows several charts sets it in all of them.
+PICKED = alt.param(name="picked", value="")
+
+
+def emphasis(strong: float = 1.0, faint: float = 0.15) -> Any:
+    """The opacity of a mark with a field ``group``: faint where the reader has picked another group."""
+    chosen = "picked === '' || picked === datum.group"
+    return alt.condition(chosen, alt.value(strong), alt.value(faint))
+
+
+def records(**columns: ArrayLike) -> list[dict[str, Any]]:
+    """Columns as the rows of a data set with a name, which a page can replace."""
+    table = frame(**columns)
+    rows = zip(*(table[name].tolist() for name in columns), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
 def finish(chart: AnyChart, title: str, subtitle: str, description: str) -> AnyChart:
     """Give a chart its finding, its legend in words and its text alternative, and hold the row limit."""
+    named = getattr(chart, "datasets", alt.Undefined)
     count = sum(_row_counts(chart).values())
+    count += sum(map(len, named.values())) if isinstance(named, dict) else 0
     assert count <= MAX_ROWS, f"a chart must summarise its data first: {count} rows, limit {MAX_ROWS}"
     words = alt.TitleParams(
         textwrap.wrap(title, 84),

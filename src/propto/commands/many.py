@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -47,21 +48,35 @@ def fit_many(arguments: argparse.Namespace) -> int:
             print(f"propto: {note}", file=sys.stderr)
     if outputs.json:
         write(outputs.json, json.dumps(_document(many, arguments, time.monotonic() - began), indent=2) + "\n")
+    if outputs.report:
+        _write_report(many, outputs, arguments, time.monotonic() - began)
     if not outputs.takes_stdout:
         _show(many, outputs)
     return 0
 
 
+def _write_report(many: Many, outputs: Outputs, arguments: argparse.Namespace, seconds: float) -> None:
+    from propto.reporting import write_report
+
+    source = "standard input" if arguments.table == STDOUT else Path(arguments.table).name
+    run = {"file": source, "version": propto.__version__, "seconds": round(seconds, 3)}
+    try:
+        write_report(str(outputs.report), many=many, run=run, title=source, format=outputs.format)
+    except OSError as error:
+        raise OptionError(f"--report {outputs.report}: {error.strerror or error}") from error
+
+
 def _outputs(arguments: argparse.Namespace) -> Outputs:
     """Where results go; options that many tables cannot serve are refused."""
     refused = {
-        "--report": arguments.report,
         "--save": arguments.save,
         "--engine": arguments.engine not in (None, "exact"),
     }
     for option in [*(option for option, given in refused.items() if given), *asked_of_exact(arguments)]:
         raise OptionError(f"{option} is for one table; leave it out, or leave out --by")
-    outputs = Outputs(None, arguments.json, arguments.csv, None, arguments.force, False)
+    outputs = Outputs.of(arguments)
+    if outputs.beside and arguments.format is None:
+        outputs = replace(outputs, report=None, beside=False)  # a page for many tables only where asked for
     outputs.check()
     return outputs
 
@@ -114,8 +129,10 @@ def _show(many: Many, outputs: Outputs) -> None:
     if left:
         print(f"... and {left:,} more, less sure")
     print(f"\npriors: mu ~ {many.prior_mu}, tau ~ {many.prior_tau}")
-    if not (outputs.csv or outputs.json):
-        print("--csv FILE writes every group, --json FILE every table")
+    if outputs.report:
+        print(f"report: {outputs.report}")
+    elif not (outputs.csv or outputs.json):
+        print("--csv FILE: every group; --json FILE: every table; --report FILE: a page")
 
 
 def _z(many: Many) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import io
 import json
 import sys
@@ -26,8 +27,9 @@ STDOUT = "-"
 class Outputs:
     """Where results go: None for what is not wanted, ``-`` for standard output.
 
-    ``beside`` says that the report's name is propto's own choice, beside the table, since no output was
-    asked for. Then an earlier report is replaced, and a folder that refuses it costs the report only.
+    ``format`` is that of the report: ``html``, ``pdf`` or ``md``. ``beside`` says that the report's name is
+    propto's own choice, beside the table, since no output was asked for. Then an earlier report is replaced,
+    and a folder that refuses it costs the report only.
     """
 
     report: str | None
@@ -36,14 +38,17 @@ class Outputs:
     save: str | None
     force: bool
     beside: bool
+    format: str = "html"
+    call: str = ""
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Outputs:
         """What the arguments ask for."""
         asked = (arguments.report, arguments.json, arguments.csv, arguments.save)
         beside = not any(asked) and arguments.table != STDOUT
-        report = str(Path(arguments.table).with_suffix(".report.html")) if beside else arguments.report
-        return cls(report, *asked[1:], force=arguments.force, beside=beside)
+        kind = _format(arguments)
+        report = str(Path(arguments.table).with_suffix(f".report.{kind}")) if beside else arguments.report
+        return cls(report, *asked[1:], force=arguments.force, beside=beside, format=kind, call=arguments.call)
 
     @property
     def takes_stdout(self) -> bool:
@@ -56,6 +61,10 @@ class Outputs:
             raise OptionError("--json - and --csv - cannot both go to standard output")
         if self.save and not self.save.endswith(".nc"):
             raise OptionError(f"--save {self.save}: the name of a netCDF file ends in .nc")
+        if self.report and self.format == "pdf":
+            from propto.reporting.pdf import browser
+
+            browser()
         report = None if self.beside else self.report
         named = [("--report", report), ("--json", self.json), ("--csv", self.csv), ("--save", self.save)]
         for option, name in named:
@@ -76,6 +85,14 @@ class Outputs:
             write_whole(Path(self.save), lambda path: fit.to_netcdf(path, engine="h5netcdf"))
         return self._write_report(result) if self.report else None
 
+    def _source(self, result: Result) -> dict[str, str]:
+        """The call, the table's file and its fingerprint, for the report."""
+        path = Path(result.table.source)
+        known = {"call": self.call, "file": path.name}
+        if not path.is_file():
+            return known
+        return known | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
     def _write_report(self, result: Result) -> str | None:
         from propto.reporting import write_report
 
@@ -84,11 +101,13 @@ class Outputs:
             write_report(
                 str(self.report),
                 pooled=result.pooled,
+                analysis=result.analysis,
                 fit=result.fit,
                 verdict=result.verdict,
                 engines=engines,
-                run=run_facts(result),
+                run={**run_facts(result), **self._source(result)},
                 title=Path(result.table.source).name,
+                format=self.format,
             )
         except OSError as error:
             if not self.beside:
@@ -96,6 +115,16 @@ class Outputs:
             print(f"propto: no report was written: {error.strerror or error}: {self.report}", file=sys.stderr)
             return None
         return self.report
+
+
+def _format(arguments: argparse.Namespace) -> str:
+    """The format of the report: what is asked for, or else what the file's ending says."""
+    asked: str | None = arguments.format
+    ending = Path(arguments.report).suffix.lstrip(".").lower() if arguments.report else ""
+    known = {"html": "html", "htm": "html", "pdf": "pdf", "md": "md", "markdown": "md"}.get(ending)
+    if asked is not None and known not in (None, asked):
+        raise OptionError(f"--format {asked} with --report {arguments.report}: leave one of them out")
+    return asked or known or "html"
 
 
 def document(result: Result) -> dict[str, Any]:

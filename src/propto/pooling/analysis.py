@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from propto.options import whole
 from propto.pooling.calibrate import Calibration, calibrate
 from propto.pooling.checks import Check, check_table
+from propto.pooling.display import findings_html, groups_html
 from propto.pooling.grades import Grades, grade
 from propto.pooling.heterogeneity import Heterogeneity, heterogeneity
 from propto.pooling.influence import Influence, influence
@@ -23,6 +24,9 @@ from propto.pooling.ranks import MOST_PAIRS, Ranks, pairwise, rank
 from propto.pooling.regret import Regret, regret
 from propto.pooling.sensitivity import Sensitivity, sensitivity
 from propto.pooling.thresholds import Exceedance, Rope, exceedance, finite, rope
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Groups up to which what takes seconds beyond is done without being asked for.
 MOST_GROUPS = 20_000
@@ -159,6 +163,16 @@ class Analysis:
             found["pairwise"] = plain(self.pairwise)
         checks = [check.to_dict() for check in self.checks]
         return {"findings": self.findings(), "checks": checks, **found}
+
+    def report(self, path: str | Path | None = None, **parts: Any) -> str | Path:
+        """Write the report, or return its text; see `propto.report`."""
+        import propto
+
+        return propto.report(self, path, **parts)
+
+    def _repr_html_(self) -> str:
+        """The findings and the groups as a notebook shows them."""
+        return findings_html(self.findings()) + groups_html(self.pooled)
 
 
 def analyse(

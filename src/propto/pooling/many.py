@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from propto.errors import OptionError
 from propto.pooling.batch import Batch, posteriors
+from propto.pooling.display import findings_html
 from propto.pooling.families import Flat, HalfNormal, MuPrior
 from propto.pooling.many_files import Piece, read_pieces
 from propto.pooling.phrases import number
@@ -20,6 +21,8 @@ from propto.pooling.shared import shared_ratio
 from propto.pooling.stacked import TauPriors
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
 
 Floats = NDArray[np.float64]
@@ -105,6 +108,16 @@ class Many:
     def groups_to_frame(self) -> pandas.DataFrame:
         """Give one row a group."""
         return frame(self.groups)
+
+    def report(self, path: str | Path | None = None, **parts: Any) -> str | Path:
+        """Write a summary of the tables, or return its text; see `propto.report`."""
+        import propto
+
+        return propto.report(self, path, **parts)
+
+    def _repr_html_(self) -> str:
+        """The findings as a notebook shows them."""
+        return findings_html(self.findings())
 
 
 def pool_many(

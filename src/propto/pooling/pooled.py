@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from propto.errors import OptionError
 from propto.pooling.components import Components, theta_given
+from propto.pooling.display import groups_html
 from propto.pooling.families import MuPrior, TauPrior
 from propto.pooling.marginal import Marginal
 from propto.pooling.mixture import Mixture
@@ -17,6 +18,8 @@ from propto.pooling.plain import frame, plain, records
 from propto.pooling.tau import TauPosterior
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
 
 Floats = NDArray[np.float64]
@@ -216,6 +219,16 @@ class Pooled:
     def to_frame(self) -> pandas.DataFrame:
         """Give one row a group: what the table brought, and its posterior."""
         return frame(group_columns(self))
+
+    def report(self, path: str | Path | None = None, **parts: Any) -> str | Path:
+        """Write the report, or return its text; see `propto.report`."""
+        import propto
+
+        return propto.report(self, path, **parts)
+
+    def _repr_html_(self) -> str:
+        """The result as a notebook shows it."""
+        return groups_html(self)
 
 
 def as_dict(answer: Any) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def summary(draws: Draws) -> Section:
     rows = [_summary_row(name, row) for name, row in draws.summary.head(MOST_ROWS).iterrows()]
     table = Table.cut(_SUMMARY, rows, len(draws.summary), "variables")
     reading = "Means carry the digits that their Monte Carlo standard error (MCSE) allows."
-    return Section("summary", "Summary", "All variables", reading, table=table)
+    terms = ("draw", "interval", "r-hat", "ess", "mcse")
+    return Section("summary", "Summary", "All variables", reading, table=table, terms=terms)
 
 
 _SUMMARY = ("variable", "mean", "90 % interval", "sd", "MCSE", "R-hat", "ESS bulk", "ESS tail")
@@ -60,7 +61,8 @@ def health(draws: Draws) -> Section:
     table = Table(("variable", *_SUMMARY[5:]), [(row[0], *row[5:]) for row in cells])
     reading = "Good: left of the rule for R-hat, right of it for the effective sample size (ESS)."
     chart = charts.rhat_ess(draws.summary)
-    return Section("health", "R-hat and ESS", reading=reading, chart=chart, table=table)
+    terms = ("draw", "r-hat", "ess")
+    return Section("health", "R-hat and ESS", reading=reading, chart=chart, table=table, terms=terms)
 
 
 def ranks(draws: Draws) -> Section | None:
@@ -70,7 +72,7 @@ def ranks(draws: Draws) -> Section | None:
     names = _worst(draws)
     reading = f"Every strip is a chain; agreeing chains stay inside the grey band.{_which(draws)}"
     chart = charts.rank_plot(draws.fit, names)
-    return Section("ranks", "Ranks", reading=reading, chart=chart, table=_by_chain(draws, names))
+    return Section("ranks", "Ranks of chains", reading=reading, chart=chart, table=_by_chain(draws, names))
 
 
 def traces(draws: Draws) -> Section:
@@ -108,6 +110,21 @@ def _chain_rows(scalar: Scalar, draws: NDArray) -> list[tuple[str, ...]]:
     ]
 
 
+def growth(draws: Draws) -> Section | None:
+    """How the effective sample sizes grow."""
+    if draws.sizes[1] < 20 or not draws.stable:
+        return None
+    worst = by_weakness(draws.summary).head(SHOWN - 1)
+    cells = [_summary_row(name, row) for name, row in worst.iterrows()]
+    table = Table(
+        ("variable", "mean", "sd", "MCSE", "ESS bulk", "ESS tail"),
+        [(c[0], c[1], c[3], c[4], *c[6:]) for c in cells],
+    )
+    reading = "A line that bends down says that later draws have met something new."
+    chart = charts.ess_growth(draws.fit)
+    return Section("growth", "Growth", reading=reading, chart=chart, table=table, terms=("ess", "mcse"))
+
+
 def energy(draws: Draws) -> Section | None:
     """The energy of a Hamiltonian sampler."""
     from propto.diagnosis.estimators import ebfmi
@@ -117,19 +134,27 @@ def energy(draws: Draws) -> Section | None:
         return None
     table = _per_chain("E-BFMI", [f"{share:.2f}" for share in np.atleast_1d(ebfmi(values))])
     reading = "Two curves of about the same width are good."
-    return Section("energy", "Energy", reading=reading, chart=charts.energy(draws.fit), table=table)
+    return Section(
+        "energy", "Energy", reading=reading, chart=charts.energy(draws.fit), table=table, terms=("e-bfmi",)
+    )
 
 
 def divergences(draws: Draws) -> Section | None:
-    """Where transitions diverged; no section when none did."""
+    """Where transitions diverged; or, of a pooled result, where they would."""
     values = draws.stat("diverging")
-    if values is None or not values.any() or len(draws.summary) < 2:
+    if values is None or len(draws.summary) < 2 or (draws.pooled is None and not values.any()):
         return None
-    x, y = _separating(draws, values.astype(bool))
+    x, y = _separating(draws, values.astype(bool)) if values.any() else _neck(draws)
     table = _per_chain("divergent transitions", [f"{int(count):,}" for count in values.sum(axis=1)])
     reading = "Drawn over the two variables in which divergent draws differ most from the others."
+    if not values.any():
+        reading = (
+            "Where τ is near 0 all effects must be nearly equal: a neck that some samplers do not enter."
+        )
     chart = charts.divergences(draws.fit, x, y)
-    return Section("divergences", "Divergences", reading=reading, chart=chart, table=table)
+    return Section(
+        "divergences", "Divergences", reading=reading, chart=chart, table=table, terms=("divergence",)
+    )
 
 
 def _separating(draws: Draws, divergent: NDArray[np.bool_]) -> list[str]:
@@ -139,6 +164,13 @@ def _separating(draws: Draws, divergent: NDArray[np.bool_]) -> list[str]:
     values = [draws_of(draws.fit, scalar) for scalar in scalars]
     offsets = [abs(value[divergent].mean() - value.mean()) / (value.std() or np.inf) for value in values]
     return [scalars[i].label for i in np.argsort(np.negative(offsets), kind="stable")[:2]]
+
+
+def _neck(draws: Draws) -> list[str]:
+    """The effect that is pulled most, and tau: where the posterior is narrowest."""
+    theta = [str(name) for name in draws.summary.index if str(name).startswith("theta[")]
+    place = int(np.argmax(draws.pooled.shrinkage))
+    return [theta[place] if len(theta) == len(draws.pooled.shrinkage) else str(draws.summary.index[0]), "tau"]
 
 
 def _per_chain(name: str, cells: list[str]) -> Table:

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from propto import __version__
 from propto.charts.numbers import bound, minus
 from propto.reporting.sections import Section, Table
 
 NAMES = {
     "file": "Table",
     "source": "Table",
+    "sha256": "SHA-256 of the table",
     "call": "Call",
     "seed": "Seed",
     "version": "propto version",
@@ -22,10 +24,12 @@ NAMES = {
     "draws": "Draws a chain",
     "chains": "Chains",
     "interrupted": "Interrupted",
+    "acceptance": "Mean acceptance rate",
     "seconds": "Seconds",
     "seconds_compile": "Seconds of compiling",
     "seconds_warmup": "Seconds of warm-up",
     "seconds_sampling": "Seconds of sampling",
+    "cite": "To cite",
     "time": "Written",
 }
 
@@ -44,6 +48,7 @@ def run(pooled: Any, attributes: Mapping[Any, Any], told: Mapping[str, Any]) -> 
     """
     facts: dict[str, Any] = {str(key): value for key, value in told.items()}
     facts |= {key: value for key, value in attributes.items() if key in NAMES and key not in facts}
+    facts.setdefault("cite", f"propto {__version__}, the propto developers")
     facts.setdefault("time", datetime.now().astimezone().isoformat(sep=" ", timespec="minutes"))
     kept = {key: value for key, value in facts.items() if value or key == "seed"}
     named = {NAMES.get(key, key): _text(value) for key, value in kept.items()}

@@ -7,17 +7,26 @@ from typing import Any
 import numpy as np
 
 from propto import charts
+from propto.charts.funnel import trend
 from propto.charts.numbers import MISSING, minus, number, probability, span
 from propto.charts.summaries import HIGH50, HIGH90, LOW50, LOW90, MEDIAN, scale_of
 from propto.charts.theme import MANY, extremes
+from propto.pooling.analysis import Analysis
 from propto.reporting.sections import MOST_ROWS, Section, Table
 
 
-def key_numbers(pooled: Any) -> Section:
+def key_numbers(analysis: Analysis) -> Section:
     """The average effect, the spread and a new group, in one table."""
+    pooled = analysis.pooled
     parts = {"Average effect μ": pooled.mu, "Spread τ": pooled.tau, "A new group": pooled.new_group}
     rows = [(name, *_numbers(summary)) for name, summary in parts.items()]
-    return Section("numbers", "Key numbers", "The whole in numbers", table=Table(("", *_NUMBERS), rows))
+    return Section(
+        "numbers",
+        "Key numbers",
+        "The whole in numbers",
+        table=Table(("", *_NUMBERS), rows),
+        terms=("mu", "tau", "new-group", "interval", "posterior"),
+    )
 
 
 _NUMBERS = ("mean", "90 % interval", "sd", "median", "50 % interval")
@@ -30,13 +39,15 @@ def _numbers(summary: Any) -> tuple[str, ...]:
     return mean, outer, sd, median, inner
 
 
-def forest(pooled: Any) -> Section:
+def forest(analysis: Analysis) -> Section:
     """What pooling did to each group."""
+    pooled = analysis.pooled
     reading = "Grey: what a group reported. Blue: what to expect of it, given all groups."
     shown, note = extremes(pooled.theta.mean)
     columns = ("group", "as reported", "pooled mean", "50 % interval", "90 % interval")
     table = Table(columns, [_forest_row(pooled, int(j)) for j in shown], note)
-    return Section("forest", "Groups", reading=reading, chart=charts.shrinkage_forest(pooled), table=table)
+    chart, terms = charts.shrinkage_forest(pooled), ("pooled-mean", "shrinkage")
+    return Section("forest", "Groups", reading=reading, chart=chart, table=table, terms=terms)
 
 
 def _forest_row(pooled: Any, j: int) -> tuple[str, ...]:
@@ -45,8 +56,9 @@ def _forest_row(pooled: Any, j: int) -> tuple[str, ...]:
     return str(pooled.label[j]), _given(pooled.estimate[j]), number(pooled.theta.mean[j], sd, 3), inner, outer
 
 
-def overview(pooled: Any) -> Section | None:
+def overview(analysis: Analysis) -> Section | None:
     """All groups at once, when there are too many for the forest."""
+    pooled = analysis.pooled
     if len(pooled.estimate) <= MANY:
         return None
     shares = np.quantile(pooled.shrinkage, [0, 0.25, 0.5, 0.75, 1])
@@ -57,13 +69,16 @@ def overview(pooled: Any) -> Section | None:
     return Section("overview", "Overview", reading=reading, chart=chart, table=table)
 
 
-def everyone(pooled: Any) -> Section:
+def everyone(analysis: Analysis) -> Section:
     """Every group in one table."""
+    pooled = analysis.pooled
     order = np.argsort(-pooled.theta.mean, kind="stable")
-    rows = [_group(pooled, int(j)) for j in order[:MOST_ROWS]]
+    order = order[:MOST_ROWS]
+    rows = [_group(pooled, int(j)) for j in order]
     columns = ("group", "pooled mean", "90 % interval", "P(> 0)", "sd", "estimate", "± error", "shrinkage")
-    table = Table.cut(columns, rows, len(order), "groups")
-    return Section("table", "Table", "All groups", "The highest pooled mean first.", table=table)
+    table = Table.cut(columns, rows, len(pooled.label), "groups")
+    reading = "The highest pooled mean first."
+    return Section("table", "Table", "All groups", reading, table=table, terms=("threshold",))
 
 
 def _group(pooled: Any, j: int) -> tuple[str, ...]:
@@ -80,8 +95,9 @@ def _group(pooled: Any, j: int) -> tuple[str, ...]:
     )
 
 
-def whole(pooled: Any) -> Section:
+def whole(analysis: Analysis) -> Section:
     """The posterior of mu and tau with their priors."""
+    pooled = analysis.pooled
     parts = {"Average effect μ": ("mu", "prior_mu"), "Spread τ": ("tau", "prior_tau")}
     rows = [
         (name, str(getattr(pooled, prior)), *_numbers(getattr(pooled, posterior)))
@@ -89,11 +105,19 @@ def whole(pooled: Any) -> Section:
     ]
     reading = "Where filled and dashed differ, the data have spoken; where they agree, the prior has."
     table = Table(("", "prior", *_NUMBERS), rows)
-    return Section("whole", "Average and spread", reading=reading, chart=charts.mu_tau(pooled), table=table)
+    return Section(
+        "whole",
+        "Average and spread",
+        reading=reading,
+        chart=charts.mu_tau(pooled),
+        table=table,
+        terms=("prior", "evidence"),
+    )
 
 
-def why(pooled: Any) -> Section:
+def why(analysis: Analysis) -> Section:
     """Shrinkage against tau."""
+    pooled = analysis.pooled
     shown, note = extremes(pooled.estimate)
     tau = np.asarray(pooled.tau.quantiles)[[LOW90, LOW50, MEDIAN, HIGH50, HIGH90]]
     mean = np.asarray(pooled.conditional_theta(tau)[0])
@@ -107,13 +131,64 @@ def why(pooled: Any) -> Section:
     return Section("why", "Why that much", reading=reading, chart=chart, table=table)
 
 
-def data(pooled: Any) -> Section:
+def data(analysis: Analysis) -> Section:
     """The table as it came."""
+    pooled = analysis.pooled
     shown, note = extremes(pooled.estimate)
     rows = [(str(pooled.label[j]), _given(pooled.estimate[j]), _given(pooled.std_error[j])) for j in shown]
     table = Table(("group", "estimate", "standard error"), rows, note)
     reading = "The data as they came. A long line means that the bar alone says little."
-    return Section("data", "Data", reading=reading, chart=charts.data_bars(pooled), table=table)
+    chart = charts.data_bars(pooled)
+    return Section("data", "Data", reading=reading, chart=chart, table=table, terms=("estimate",))
+
+
+def funnel(analysis: Analysis) -> Section:
+    """Estimates against their errors."""
+    pooled = analysis.pooled
+    slope, error, p = trend(pooled)
+    ends = np.sort(pooled.std_error)[[0, -1]]
+    rows = [("standard errors", f"{_given(ends[0])} to {_given(ends[1])}")]
+    if np.isfinite(p):
+        change = f"{number(slope, error)} ± {number(error, error)}"
+        rows += [
+            ("change of the estimates for each unit of standard error", change),
+            ("chance of a change as large if precision does not matter", probability(p)),
+        ]
+    table = Table(("", ""), rows, "Each group’s estimate and error stand in the table of all groups.")
+    reading = (
+        "A lopsided funnel can mean that unfavourable results are missing, or that effects differ with size."
+    )
+    return Section(
+        "funnel", "Funnel", reading=reading, chart=charts.funnel(pooled), table=table, terms=("funnel",)
+    )
+
+
+def ahead(analysis: Analysis) -> Section:
+    """What a new group would show."""
+    pooled = analysis.pooled
+    rows = [
+        (name, *_numbers(part))
+        for name, part in (("a new group", pooled.new_group), ("average effect μ", pooled.mu))
+    ]
+    reading = "For a group of which nothing is known yet."
+    table = Table(("", *_NUMBERS), rows)
+    return Section(
+        "new", "New group", reading=reading, chart=charts.new_group(pooled), table=table, terms=("new-group",)
+    )
+
+
+def shapes(analysis: Analysis) -> Section:
+    """The posterior of every group, as a shape."""
+    pooled = analysis.pooled
+    shown, note = extremes(pooled.theta.mean, 40)
+    shown = shown[np.argsort(-pooled.theta.mean[shown], kind="stable")]
+    columns = ("group", "2.5 %", "5 %", "25 %", "50 %", "75 %", "95 %", "97.5 %")
+    rows = [
+        (str(pooled.label[j]), *(number(q, pooled.theta.sd[j], 3) for q in pooled.theta.quantiles[j]))
+        for j in shown
+    ]
+    chart, reading = charts.effect_densities(pooled), "Dashed: an effect of 0."
+    return Section("shapes", "Shapes", reading=reading, chart=chart, table=Table(columns, rows, note))
 
 
 def _given(value: float) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import DataTree
@@ -57,6 +59,8 @@ class Section:
         An Altair chart, or None.
     table
         The same facts as a table: folded under a chart, open without one.
+    terms
+        Keys of the words in it that the glossary explains.
     """
 
     key: str
@@ -65,6 +69,7 @@ class Section:
     reading: str = ""
     chart: Any = None
     table: Table | None = None
+    terms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,17 @@ class Draws:
     def failed(self) -> bool:
         """Whether the diagnosis says not to rely on the draws."""
         return str(self.verdict.status) == "fail"
+
+    @property
+    def stable(self) -> bool:
+        """Whether all draws are finite numbers that differ, so that parts of the run can be looked at."""
+        return bool(np.isfinite(self.summary["r_hat"].to_numpy(float)).all())
+
+    @property
+    def acceptance(self) -> dict[str, str]:
+        """The mean acceptance rate, where the sampler has one."""
+        rate = self.stat("acceptance_rate")
+        return {} if rate is None else {"acceptance": f"{float(np.mean(rate)):.2f}"}
 
     @property
     def sizes(self) -> tuple[int, int]:

@@ -90,6 +90,25 @@ def draw(chart: alt.TopLevelMixin, key: str) -> Drawing:
     )
 
 
+def words_of(chart: Any) -> tuple[str, str, str]:
+    """Title, subtitle and description of a chart."""
+    return _joined(chart.title.text), _joined(chart.title.subtitle), str(chart.description)
+
+
+def picture(chart: Any) -> str | None:
+    """A chart without its title as an SVG file; None where vl-convert is not installed."""
+    try:
+        import vl_convert
+    except ImportError:
+        return None
+    spec = _spec(chart)
+    spec.pop("title", None)
+    drawn: str = vl_convert.vegalite_to_svg(
+        spec | {"config": CONFIG | {"background": "white"}}, vl_version=_version()
+    )
+    return drawn
+
+
 def _spec(chart: Any) -> dict[str, Any]:
     """The specification, whatever data transformer or theme the user has set for notebooks.
 
@@ -108,8 +127,24 @@ def _joined(lines: list[str] | str | None) -> str:
     return lines if isinstance(lines, str) else " ".join(lines or [])
 
 
-def _by_column(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}
+def _by_column(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {name: _packed([row[name] for row in rows]) for name in (rows[0] if rows else {})}
+
+
+def _packed(column: list[Any]) -> Any:
+    """A column; one of repeated texts as its distinct texts and their places.
+
+    Examples
+    --------
+    >>> _packed(["A", "A", "B", "A"]), _packed(["A", "B"])
+    ({'names': ['A', 'B'], 'places': [0, 0, 1, 0]}, ['A', 'B'])
+    """
+    if not all(isinstance(cell, str) for cell in column):
+        return column
+    place = {name: i for i, name in enumerate(dict.fromkeys(column))}
+    if len(place) > len(column) / 2:
+        return column
+    return {"names": list(place), "places": [place[cell] for cell in column]}
 
 
 def json_text(value: object) -> str:
@@ -144,6 +179,8 @@ def slim(svg: str) -> str:
     """
     svg = re.sub(r' (?:xmlns(?::xlink)?|role|aria-[a-z]+|class|pointer-events)="[^"]*"', "", svg)
     svg = re.sub(r'<path d="(?:M0,0h0v0h0Z)?"(?: display="none")?/>', "", svg)
+    svg = re.sub(r'(-opacity="0\.\d\d)\d+', r"\1", svg.replace(' opacity="1"', ""))
+    svg = re.sub(r'<(?![^>]* stroke=)([^>]*?) stroke-width="[^"]*"', r"<\1", svg)
     return re.sub(r' (?:d|transform|x2|y2)="[^"]*"', lambda match: re.sub(r"(\.\d)\d+", r"\1", match[0]), svg)
 
 

@@ -1,4 +1,4 @@
-"""The page's sentences: the answer in plain language, the verdict in words, the glossary."""
+"""The report's sentences: the answer in plain language, and the verdict in words."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from propto.charts.numbers import bound, number, probability, span
+from propto.charts.numbers import bound, number, probability, span, typeset
 from propto.charts.summaries import HIGH90, LOW90, MEDIAN, called, centre_text, ninety
+from propto.pooling.analysis import Analysis
 from propto.reporting.sections import Draws
 
 VERDICTS = {
@@ -17,32 +18,21 @@ VERDICTS = {
     "exact": ("=", "Exact", "Computed by numerical integration, without any sampling."),
 }
 
-GLOSSARY = {
-    "pooled": {
-        "Estimate, standard error": "What a group reported, and how far off such reports are.",
-        "Average effect μ": "The centre of the true effects of all groups that these groups stand for.",
-        "Spread τ": "The standard deviation of the true effects between groups; 0 means that all are equal.",
-        "Pooled mean": "What to expect of a group, given all groups: its own report, pulled to the average.",
-        "Shrinkage": "How far a report is pulled: 0 % takes it as it is, 100 % replaces it by the average.",
-        "New group": "The true effect that a group outside the table would have.",
-        "90 % interval": "Holds the true value with probability 0.9, given data, model and priors.",
-        "Prior": "What was taken to be plausible before seeing the table.",
-        "P(> 0)": "The probability that the true effect is above 0, given data, model and priors.",
-    },
-    "fit": {
-        "Draw, chain": "A chain walks through the posterior; each step gives one draw of all variables.",
-        "R-hat": "Compares the chains with each other; near 1 when they agree, and below 1.01 is asked for.",
-        "Effective sample size (ESS)": "How many independent draws would say as much; 400 are asked for.",
-        "MCSE": "Monte Carlo standard error: how far a number would move if the run were repeated.",
-        "Divergent transition": "A step whose simulation broke down: part of the posterior was not reached.",
-        "E-BFMI": "How freely the energy changes from draw to draw; below 0.3 the tails are hardly reached.",
-    },
-}
+
+def answer(analysis: Analysis) -> list[str]:
+    """Say what a pooled result means, with no digit beyond its error, and whether it hangs on the priors."""
+    pooled = analysis.pooled
+    said = [sentence for part in (_average, _spread, _moved, _best, _ahead) if (sentence := part(pooled))]
+    warning = analysis.sensitivity.findings() if analysis.sensitivity.depends else []
+    return [*said, *map(typeset, warning)]
 
 
-def answer(pooled: Any) -> list[str]:
-    """Say what a pooled result means, in four or five plain sentences with no digit beyond its error."""
-    return [sentence for part in (_average, _spread, _moved, _best, _ahead) if (sentence := part(pooled))]
+def asked(analysis: Analysis) -> list[str]:
+    """The findings of what the reader asked for."""
+    wanted = ("exceedance", "rope", "ledger", "regret", "grades", "calibration")
+    parts = [getattr(analysis, name) for name in wanted]
+    found = [sentence for part in parts if part is not None for sentence in part.findings()]
+    return [typeset(sentence) for sentence in found]
 
 
 def _average(pooled: Any) -> str:
