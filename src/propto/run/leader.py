@@ -126,7 +126,7 @@ class Run:
             )
             if len(trace.z) < stage.length:
                 raise InterruptedRunError("the run was stopped in warm-up, before the first draw")
-            self._learn(stage, trace)
+            self._learn(stage, trace, is_last=stage is stages[-1])
             first += stage.length
         self.seconds["warmup"] = time.monotonic() - began
 
@@ -201,10 +201,10 @@ class Run:
             for block in self.blocks
         ]
 
-    def _learn(self, stage: Stage, trace: Trace) -> None:
+    def _learn(self, stage: Stage, trace: Trace, is_last: bool) -> None:
         """Take over what a stage has learnt."""
         is_home = arrived(trace.logp) and not astray(trace.z, trace.logp).any()
-        trace = self._rescue(trace)
+        trace = self._rescue(trace, is_last)
         tuned = {
             name: _middle([adapter.result(block.adapters[name]) for block in self.blocks])
             for name, adapter in self.sampler.adapters().items()
@@ -231,13 +231,16 @@ class Run:
         if stage.learns_coordinates:
             self._learn_coordinates(y, score, is_home)
 
-    def _rescue(self, trace: Trace) -> Trace:
-        """Leave out what was drawn in places of no importance, and move chains that stay there."""
+    def _rescue(self, trace: Trace, is_last: bool) -> Trace:
+        """Leave out what was drawn in places of no importance, and move chains that stay there.
+
+        At the end no chain has time left to come in by itself.
+        """
         away = astray(trace.z, trace.logp)
         if not away.any():
             return trace
         source = donors(away, self.starts, np.random.default_rng([self.seed, len(self.windows)]))
-        stays = away & ~climbing(trace.logp)
+        stays = away & (is_last | ~climbing(trace.logp))
         self._move(np.where(stays, source, np.arange(len(source))))
         self.rescued += int(stays.sum())
         return jax.tree.map(lambda a: a[:, source], trace)

@@ -8,7 +8,7 @@ FIRST, GROWTH, LAST_SHARE = 15, 1.5, 0.2
 # An ensemble learns from many chains at once, so that its stages are short. In the first ones every chain
 # comes in at its own pace; those for the coordinates end when these have settled.
 COMING_IN, SETTLING, TRIALS, TRIAL = (4, 6), (8, 12), 5, 8
-EASE = 0.3
+EASE = 0.6
 
 
 class Stage(NamedTuple):
