@@ -43,9 +43,9 @@ def warmed(request, schools):
     learn = Run._learn
     sampler, warmup, chains = SAMPLERS[request.param]
 
-    def spy(run, stage, trace):
+    def spy(run, stage, trace, is_last):
         before, blocks = run.target, run.blocks
-        learn(run, stage, trace)
+        learn(run, stage, trace, is_last)
         windows.append(Window(stage, before, blocks, trace, run.target, run.blocks))
 
     with pytest.MonkeyPatch.context() as patch:
