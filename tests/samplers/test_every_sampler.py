@@ -15,7 +15,7 @@ from scipy import stats
 import propto as pp
 from propto import compiled
 from propto.randomness import fold_in, key_of
-from propto.samplers import ensemble, hamiltonian, hmc, nuts
+from propto.samplers import ensemble, hamiltonian, nuts
 from propto.samplers.base import state_at
 
 ALARM = 1e-4
@@ -230,9 +230,9 @@ def potential_energy(phase):
 
 BROKEN = {
     "Ensemble that is not reversible": ("Ensemble", ensemble, "rotate", rotation_with_one_kick),
-    "Ensemble that accepts too easily": ("Ensemble", ensemble, "acceptance", accept_too_easily),
+    "Ensemble that accepts too easily": ("Ensemble", hamiltonian, "acceptance", accept_too_easily),
     "Ensemble that forgets the momentum": ("Ensemble", hamiltonian, "energy", potential_energy),
-    "HMC that accepts too easily": ("HMC", hmc, "acceptance", accept_too_easily),
+    "HMC that accepts too easily": ("HMC", hamiltonian, "acceptance", accept_too_easily),
     "HMC that is not reversible": ("HMC", hamiltonian, "leapfrog", symplectic_euler),
     "NUTS that takes turned subtrees": ("NUTS", nuts, "join", take_turned_subtrees),
     "NUTS that tests no subtrees": ("NUTS", nuts, "closes_a_turn", lambda *_: jnp.array(False)),
@@ -254,7 +254,7 @@ def test_steps_beyond_stability_leave_the_target_as_it_is(name, monkeypatch):
     sampler, start = SAMPLERS[name], sharp_draws(LANES, 2)
     beyond = (1.6, 2.0, 2.5, 3.1)
     assert drift(sampler, sampler.step, sharp, start, step_sizes=beyond) > ALARM
-    monkeypatch.setattr({"HMC": hmc, "Ensemble": ensemble}[name], "acceptance", accept_too_easily)
+    monkeypatch.setattr(hamiltonian, "acceptance", accept_too_easily)
     assert drift(sampler, sampler.step, sharp, start, step_sizes=beyond) < 1e-12
 
 
@@ -346,7 +346,7 @@ TRANSITIONS_IN_ALL = 16_000
 
 def options_for(sampler):
     """Whole runs of one size, of few long chains or of many short ones."""
-    chains = max(32, sampler.default_chains)
+    chains = max(32, sampler.defaults.chains)
     draws = TRANSITIONS_IN_ALL // chains
     return {"sampler": sampler, "draws": draws, "chains": chains, "seed": 2, "progress": False}
 

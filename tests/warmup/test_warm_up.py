@@ -172,7 +172,7 @@ def test_warm_up_finds_scales_from_1e_minus_6_to_1e6_and_centres_5000_scales_awa
     scale = 10.0 ** np.arange(-6, 7)
     center = 5000 * scale * np.resize([1, -1, 0], 13)
     density = pp.Density(log_p_normal, {"x": pp.real(13)}, data={"center": center, "scale": scale})
-    draws = 4000 // sampler.default_chains
+    draws = 4000 // sampler.defaults.chains
     fit = pp.sample(density, sampler=sampler, draws=draws, seed=1, progress=False)
     np.testing.assert_allclose(fit.warmup["scale"].values[-1], scale, rtol=1e-6)
     z = (fit.posterior["x"].values - center) / scale

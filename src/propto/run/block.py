@@ -109,7 +109,9 @@ def logdensity_of(program: Program, data: Any, coordinates: Coordinates) -> LogD
     def logdensity(z: Float[Array, " dim"]) -> Float[Array, ""]:
         y, of_scales = coordinates.to_y(z)
         q, of_layers = program.uncentre(data, y, coordinates.centring)
-        return program.log_density_at(data, q) + of_layers + of_scales
+        logp = program.log_density_at(data, q) + of_layers + of_scales
+        # A position beyond all numbers is no fault of the density.
+        return jnp.where(jnp.all(jnp.isfinite(q)), logp, -jnp.inf)
 
     return logdensity
 

@@ -127,9 +127,9 @@ def sample(
     _check_density(density)
     sampler = _check_sampler(sampler, density)
     due = _due(sampler, draws, until, density)
-    warmup = whole("warmup", sampler.default_warmup if warmup is None else warmup, 0)
-    chains = whole("chains", sampler.default_chains if chains is None else chains, 1)
-    block_size = whole("block_size", sampler.default_block_size if block_size is None else block_size, 1)
+    warmup = whole("warmup", sampler.defaults.warmup if warmup is None else warmup, 0)
+    chains = whole("chains", sampler.defaults.chains if chains is None else chains, 1)
+    block_size = whole("block_size", sampler.defaults.block_size if block_size is None else block_size, 1)
     seed = whole("seed", seed, 0, LARGEST_SEED)
     chunk_size = None if chunk_size is None else whole("chunk_size", chunk_size, 1)
     if max_time is not None and not max_time > 0:
@@ -188,8 +188,8 @@ def _due(sampler: Sampler, draws: int | None, until: Until | None, density: Dens
     """How many draws to make, or how accurate they are to be."""
     if draws is not None and until is not None:
         raise OptionError("give draws or until, not both; until has limits of its own: max_draws=...")
-    if until is None and (draws is not None or sampler.default_draws is not None):
-        return whole("draws", sampler.default_draws if draws is None else draws, 1)
+    if until is None and (draws is not None or sampler.defaults.draws is not None):
+        return whole("draws", sampler.defaults.draws if draws is None else draws, 1)
     until = DEFAULT if until is None else until
     if not isinstance(until, Until):
         raise OptionError(f"until must be a rule such as pp.ess(1000) or pp.mcse(0.02), got {until!r}")

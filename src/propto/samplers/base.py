@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,19 @@ from propto.warmup.schedule import Stage
 
 LogDensity = Callable[[Float[Array, " dim"]], Float[Array, ""]]
 Tree = TypeVar("Tree")
+
+
+class Defaults(NamedTuple):
+    """What a run takes where the user says nothing; no number of draws: until they are accurate enough."""
+
+    warmup: int
+    chains: int
+    block_size: int
+    draws: int | None
+
+
+FEW_LONG = Defaults(warmup=400, chains=8, block_size=4, draws=1000)
+MANY_SHORT = Defaults(warmup=160, chains=128, block_size=64, draws=None)
 
 
 class Adapter(Protocol):
@@ -44,10 +57,7 @@ class Sampler(Protocol):
     """
 
     needs_gradient: ClassVar[bool]
-    default_warmup: ClassVar[int]
-    default_chains: ClassVar[int]
-    default_block_size: ClassVar[int]
-    default_draws: ClassVar[int | None]
+    defaults: ClassVar[Defaults]
     whitening: ClassVar[type[Whitening]]
 
     def init(self, z: Any, logp: Any, gradient: Any) -> Any:

@@ -4,42 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from propto.coordinates.low_rank import LowRank
 from propto.errors import OptionError
 from propto.randomness import uniform
-from propto.samplers import hamiltonian
-from propto.samplers.base import LogDensity, acceptance, select
-from propto.samplers.hamiltonian import DIVERGENCE, Params, Phase, State, ValueAndGradient
+from propto.samplers.base import MANY_SHORT, Defaults, LogDensity
+from propto.samplers.hamiltonian import Info, Params, Phase, State, ValueAndGradient, transition
 from propto.warmup.schedule import Stage, with_trials
 from propto.warmup.step_size import DualAveraging
 
-# Streams of random numbers.
-JITTER, ACCEPT = 2, 3
+# The stream of random numbers for jitter.
+JITTER = 3
 # About a quarter turn: from there a Gaussian's draws are nearly independent, whatever the jitter.
 QUARTER_TURN = 1.4
+# Most steps of a trajectory while the coordinates are poor.
 FEW = 8
 # Some transitions take much smaller steps, so that a chain can leave a place too narrow for the usual ones.
 SMALL_SHARE, SMALL = 0.125, 0.15
 # Beyond a quarter turn a single step comes back.
 LARGEST = 1.6
-
-
-class Info(NamedTuple):
-    """What diagnosis needs of one draw."""
-
-    acceptance_rate: Float[Array, ""]
-    energy: Float[Array, ""]
-    energy_error: Float[Array, ""]
-    n_steps: Int[Array, ""]
-    diverging: Bool[Array, ""]
-    nan_density: Bool[Array, ""]
 
 
 def rotate(value_and_gradient: ValueAndGradient, phase: Phase, angle: Float[Array, ""]) -> Phase:
@@ -59,30 +47,9 @@ def rotate(value_and_gradient: ValueAndGradient, phase: Phase, angle: Float[Arra
 
 def step(logdensity: LogDensity, key: Array, state: State, params: Params) -> tuple[State, Info]:
     """One transition."""
-    start = Phase(state, hamiltonian.momentum(key, state.z))
     small = jnp.where(uniform(key, JITTER, 1) < SMALL_SHARE, SMALL, 1.0)
     angle = params.step_size * (0.75 + 0.5 * uniform(key, JITTER)) * small
-    value_and_gradient = jax.value_and_grad(logdensity)
-
-    def once(_: Int[Array, ""], carry: tuple[Phase, Bool[Array, ""]]) -> tuple[Phase, Bool[Array, ""]]:
-        phase, nan = carry
-        phase = rotate(value_and_gradient, phase, angle)
-        return phase, nan | hamiltonian.is_undefined(phase.state)
-
-    end, nan = jax.lax.fori_loop(0, params.n_steps, once, (start, jnp.array(False)))
-    before = hamiltonian.energy(start)
-    error = hamiltonian.energy(end) - before
-    probability = acceptance(-error)
-    accepted = uniform(key, ACCEPT) < probability
-    info = Info(
-        acceptance_rate=probability,
-        energy=before + jnp.where(accepted, error, 0.0),
-        energy_error=jnp.where(accepted, error, 0.0),
-        n_steps=params.n_steps,
-        diverging=error > DIVERGENCE,
-        nan_density=nan,
-    )
-    return select(accepted, end.state, state), info
+    return transition(rotate, logdensity, key, state, angle, params.n_steps)
 
 
 @dataclass(frozen=True)
@@ -126,10 +93,7 @@ class Ensemble:
     max_steps: int = 1000
 
     needs_gradient: ClassVar[bool] = True
-    default_warmup: ClassVar[int] = 160
-    default_chains: ClassVar[int] = 128
-    default_block_size: ClassVar[int] = 64
-    default_draws: ClassVar[int | None] = None
+    defaults: ClassVar[Defaults] = MANY_SHORT
     whitening: ClassVar[type[LowRank]] = LowRank
 
     def __post_init__(self) -> None:

@@ -1,22 +1,24 @@
-"""The physics that HMC and NUTS share: phase space, energy and the leapfrog integrator, with unit mass."""
+"""What Hamiltonian kernels share: phase space, energy, leapfrog and the accepted trajectory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from propto.randomness import normals
+from propto.randomness import normals, uniform
+from propto.samplers.base import LogDensity, acceptance, select
 
 ValueAndGradient = Callable[[Float[Array, " dim"]], tuple[Float[Array, ""], Float[Array, " dim"]]]
 
 # A trajectory whose energy has grown by more than this has left the region where the integrator is stable.
 DIVERGENCE = 1000.0
-# The stream of random numbers that momenta are drawn from; kernels name their others from 2.
-MOMENTUM = 1
+# Streams of random numbers; kernels name their others from 3.
+MOMENTUM, ACCEPT = 1, 2
 
 
 class State(NamedTuple):
@@ -32,6 +34,17 @@ class Phase(NamedTuple):
 
     state: State
     momentum: Float[Array, " dim"]
+
+
+class Info(NamedTuple):
+    """What diagnosis needs of one draw."""
+
+    acceptance_rate: Float[Array, ""]
+    energy: Float[Array, ""]
+    energy_error: Float[Array, ""]
+    n_steps: Int[Array, ""]
+    diverging: Bool[Array, ""]
+    nan_density: Bool[Array, ""]
 
 
 class Params(NamedTuple):
@@ -71,3 +84,39 @@ def momentum(key: Array, z: Float[Array, " dim"]) -> Float[Array, " dim"]:
 def is_undefined(state: State) -> Bool[Array, ""]:
     """Whether the log density is NaN, at a place that is one: a trajectory lost in NaN is no fault of it."""
     return jnp.isnan(state.logp) & jnp.all(jnp.isfinite(state.z))
+
+
+Integrator = Callable[[ValueAndGradient, Phase, Float[Array, ""]], Phase]
+
+
+def transition(
+    integrator: Integrator,
+    logdensity: LogDensity,
+    key: Array,
+    state: State,
+    step_size: Float[Array, ""],
+    n_steps: Int[Array, ""],
+) -> tuple[State, Info]:
+    """A trajectory of so many steps from a fresh momentum, whose end is accepted or refused as a whole."""
+    start = Phase(state, momentum(key, state.z))
+    value_and_gradient = jax.value_and_grad(logdensity)
+
+    def once(_: Int[Array, ""], carry: tuple[Phase, Bool[Array, ""]]) -> tuple[Phase, Bool[Array, ""]]:
+        phase, nan = carry
+        phase = integrator(value_and_gradient, phase, step_size)
+        return phase, nan | is_undefined(phase.state)
+
+    end, nan = jax.lax.fori_loop(0, n_steps, once, (start, jnp.array(False)))
+    before = energy(start)
+    error = energy(end) - before
+    probability = acceptance(-error)
+    accepted = uniform(key, ACCEPT) < probability
+    info = Info(
+        acceptance_rate=probability,
+        energy=before + jnp.where(accepted, error, 0.0),
+        energy_error=jnp.where(accepted, error, 0.0),
+        n_steps=n_steps,
+        diverging=error > DIVERGENCE,
+        nan_density=nan,
+    )
+    return select(accepted, end.state, state), info

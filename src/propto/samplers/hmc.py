@@ -4,69 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array
 
 from propto.coordinates.whitening import Diagonal
 from propto.errors import OptionError
 from propto.randomness import uniform
 from propto.samplers import hamiltonian
-from propto.samplers.base import LogDensity, acceptance, select
-from propto.samplers.hamiltonian import DIVERGENCE, Params, Phase, State
+from propto.samplers.base import FEW_LONG, Defaults, LogDensity
+from propto.samplers.hamiltonian import Info, Params, State, transition
 from propto.warmup.schedule import Stage, expanding
 from propto.warmup.step_size import DualAveraging
 
-# Streams of random numbers.
-JITTER, ACCEPT = 2, 3
+# The stream of random numbers for jitter.
+JITTER = 3
 
 
-class Info(NamedTuple):
-    """What diagnosis needs of one draw."""
-
-    acceptance_rate: Float[Array, ""]
-    energy: Float[Array, ""]
-    energy_error: Float[Array, ""]
-    n_steps: Int[Array, ""]
-    diverging: Bool[Array, ""]
-    nan_density: Bool[Array, ""]
-
-
-def step(
-    logdensity: LogDensity,
-    key: Array,
-    state: State,
-    params: Params,
-) -> tuple[State, Info]:
+def step(logdensity: LogDensity, key: Array, state: State, params: Params) -> tuple[State, Info]:
     """One transition."""
-    start = Phase(state, hamiltonian.momentum(key, state.z))
     # The length is jittered through the step size, not the number of steps: all chains do the same work,
     # and no trajectory can stay in resonance with a period of the target.
     step_size = params.step_size * (0.8 + 0.4 * uniform(key, JITTER))
-    value_and_gradient = jax.value_and_grad(logdensity)
-
-    def once(_: Int[Array, ""], carry: tuple[Phase, Bool[Array, ""]]) -> tuple[Phase, Bool[Array, ""]]:
-        phase, nan = carry
-        phase = hamiltonian.leapfrog(value_and_gradient, phase, step_size)
-        return phase, nan | hamiltonian.is_undefined(phase.state)
-
-    end, nan = jax.lax.fori_loop(0, params.n_steps, once, (start, jnp.array(False)))
-    before = hamiltonian.energy(start)
-    error = hamiltonian.energy(end) - before
-    probability = acceptance(-error)
-    accepted = uniform(key, ACCEPT) < probability
-    info = Info(
-        acceptance_rate=probability,
-        energy=before + jnp.where(accepted, error, 0.0),
-        energy_error=jnp.where(accepted, error, 0.0),
-        n_steps=params.n_steps,
-        diverging=error > DIVERGENCE,
-        nan_density=nan,
-    )
-    return select(accepted, end.state, state), info
+    return transition(hamiltonian.leapfrog, logdensity, key, state, step_size, params.n_steps)
 
 
 @dataclass(frozen=True)
@@ -105,10 +66,7 @@ class HMC:
     max_steps: int = 1000
 
     needs_gradient: ClassVar[bool] = True
-    default_warmup: ClassVar[int] = 400
-    default_chains: ClassVar[int] = 8
-    default_block_size: ClassVar[int] = 4
-    default_draws: ClassVar[int | None] = 1000
+    defaults: ClassVar[Defaults] = FEW_LONG
     whitening: ClassVar[type[Diagonal]] = Diagonal
 
     def __post_init__(self) -> None:

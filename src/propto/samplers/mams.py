@@ -15,7 +15,7 @@ from propto.coordinates.low_rank import LowRank
 from propto.errors import OptionError
 from propto.randomness import uniform
 from propto.samplers import hamiltonian, microcanonical
-from propto.samplers.base import LogDensity, acceptance, select
+from propto.samplers.base import MANY_SHORT, Defaults, LogDensity, acceptance, select
 from propto.samplers.hamiltonian import DIVERGENCE, Params, State
 from propto.samplers.microcanonical import Motion
 from propto.warmup.schedule import Stage, with_trials
@@ -120,10 +120,7 @@ class MAMS:
     max_steps: int = 1000
 
     needs_gradient: ClassVar[bool] = True
-    default_warmup: ClassVar[int] = 160
-    default_chains: ClassVar[int] = 128
-    default_block_size: ClassVar[int] = 64
-    default_draws: ClassVar[int | None] = None
+    defaults: ClassVar[Defaults] = MANY_SHORT
     whitening: ClassVar[type[LowRank]] = LowRank
 
     def __post_init__(self) -> None:

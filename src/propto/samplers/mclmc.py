@@ -14,7 +14,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from propto.coordinates.low_rank import LowRank
 from propto.errors import OptionError
 from propto.samplers import hamiltonian, microcanonical
-from propto.samplers.base import LogDensity, select
+from propto.samplers.base import MANY_SHORT, Defaults, LogDensity, select
 from propto.samplers.hamiltonian import DIVERGENCE, Params
 from propto.samplers.microcanonical import Motion
 from propto.warmup.schedule import Stage, with_trials
@@ -196,10 +196,7 @@ class MCLMC:
     max_steps: int = 50
 
     needs_gradient: ClassVar[bool] = True
-    default_warmup: ClassVar[int] = 160
-    default_chains: ClassVar[int] = 128
-    default_block_size: ClassVar[int] = 64
-    default_draws: ClassVar[int | None] = None
+    defaults: ClassVar[Defaults] = MANY_SHORT
     whitening: ClassVar[type[LowRank]] = LowRank
 
     def __post_init__(self) -> None:

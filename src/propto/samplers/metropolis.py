@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from propto.coordinates.whitening import Dense
 from propto.errors import OptionError
 from propto.randomness import fold_in, normals, uniform
-from propto.samplers.base import LogDensity, acceptance, select
+from propto.samplers.base import FEW_LONG, Defaults, LogDensity, acceptance, select
 from propto.warmup.schedule import Stage, expanding
 from propto.warmup.step_size import DualAveraging
 
@@ -102,10 +102,7 @@ class Metropolis:
     target_acceptance: float = 0.25
 
     needs_gradient: ClassVar[bool] = False
-    default_warmup: ClassVar[int] = 1000
-    default_chains: ClassVar[int] = 8
-    default_block_size: ClassVar[int] = 4
-    default_draws: ClassVar[int | None] = 1000
+    defaults: ClassVar[Defaults] = FEW_LONG._replace(warmup=1000)
     whitening: ClassVar[type[Dense]] = Dense
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from propto.coordinates.whitening import Diagonal
 from propto.errors import OptionError
 from propto.randomness import uniform
 from propto.samplers import hamiltonian
-from propto.samplers.base import LogDensity, acceptance, select
+from propto.samplers.base import FEW_LONG, Defaults, LogDensity, acceptance, select
 from propto.samplers.hamiltonian import DIVERGENCE, Phase, State, ValueAndGradient
 from propto.warmup.schedule import Stage, expanding
 from propto.warmup.step_size import DualAveraging
@@ -276,10 +276,7 @@ class NUTS:
     max_depth: int = 10
 
     needs_gradient: ClassVar[bool] = True
-    default_warmup: ClassVar[int] = 400
-    default_chains: ClassVar[int] = 8
-    default_block_size: ClassVar[int] = 4
-    default_draws: ClassVar[int | None] = 1000
+    defaults: ClassVar[Defaults] = FEW_LONG
     whitening: ClassVar[type[Diagonal]] = Diagonal
 
     def __post_init__(self) -> None:
