@@ -17,6 +17,7 @@ from propto.pooling import priors
 from propto.pooling.groups import Groups
 from propto.pooling.priors import MuPrior, TauPrior
 from propto.run.loop import sample
+from propto.samplers.hmc import HMC
 
 if TYPE_CHECKING:
     import xarray
@@ -131,7 +132,8 @@ def pool_mcmc(
     seed
         Seed of all random numbers.
     **options
-        Further options of `propto.sample`: ``sampler``, ``draws``, ``chains``, ``progress`` and so on.
+        Further options of `propto.sample`: ``sampler`` (default: `HMC`), ``draws``, ``chains``, ``progress``
+        and so on.
 
     Returns
     -------
@@ -150,7 +152,9 @@ def pool_mcmc(
     groups = Groups.of(estimate, std_error, label)
     mu_prior, tau_prior = priors.of(groups.estimate, groups.std_error, prior_mu, prior_tau)
     density = pooling_density(groups, mu_prior, tau_prior)
-    chains = options.get("chains", 8)
+    # Long trajectories of a few chains: in these coordinates the model is cheap and nearly Gaussian.
+    sampler = options["sampler"] = options.get("sampler") or HMC(target_acceptance=0.95)
+    chains = options["chains"] = options.get("chains") or sampler.defaults.chains
     options.setdefault("init", start_values(groups, tau_prior, chains, seed))
     fit = sample(density, seed=seed, **options)
     _name_effects(fit, density, seed)
