@@ -113,7 +113,7 @@ def test_a_run_learns_the_share_of_every_element(error, expected, monkeypatch):
 
     runs = []
     attributes = Run.attributes
-    monkeypatch.setattr(Run, "attributes", lambda run, trace: runs.append(run) or attributes(run, trace))
+    monkeypatch.setattr(Run, "attributes", lambda run, drawn: runs.append(run) or attributes(run, drawn))
     rng = np.random.default_rng(1)
     errors = np.full(15, error)
     y = 2 + TAU * rng.normal(size=15) + errors * rng.normal(size=15)

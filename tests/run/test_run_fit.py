@@ -12,7 +12,7 @@ import xarray as xr
 
 import propto as pp
 from propto.diagnosis import estimators
-from propto.run import block, leader
+from propto.run import block, lanes
 
 
 def test_groups_dims_and_coords(fit):
@@ -115,7 +115,7 @@ def test_without_dims_axes_are_numbered(draw):
 
 @pytest.mark.parametrize("dim", [1, 8, 1000, 10_000, 10_000_000])
 def test_buffers_are_bounded(dim):
-    transitions = leader.capacity(4, dim)
+    transitions = lanes.capacity(4, dim)
     assert 1 <= transitions <= 1000
     assert transitions == 1 or transitions * 4 * dim <= 4_000_000
 
@@ -123,7 +123,7 @@ def test_buffers_are_bounded(dim):
 def test_a_chunk_keeps_no_more_than_its_own_draws(posterior, draw, monkeypatch):
     traces = []
     advance = block.advance
-    monkeypatch.setattr(leader, "advance", lambda *args: traces.append(advance(*args)) or traces[-1])
+    monkeypatch.setattr(lanes, "advance", lambda *args: traces.append(advance(*args)) or traces[-1])
     draw(chunk_size=3)
     arrays = [array for _, trace in traces for array in jax.tree.leaves(trace)]
     assert all(array.base is None for array in arrays)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -10,12 +12,11 @@ from propto.warmup.rescue import RISE, astray, climbing, donors
 CHAINS, DRAWS, DIM = 128, 10, 5
 
 
-def gaussian(center, scale, chains=CHAINS, log_mass=0.0, dim=DIM, seed=0):
-    """Draws of chains in a Gaussian mode of some mass, and their log densities."""
+def gaussian(scale, chains=CHAINS, log_mass=0.0, dim=DIM, seed=0):
+    """Log densities and scores at draws of chains in a Gaussian mode of some mass."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(DRAWS, chains, dim))
-    logp = log_mass - 0.5 * (z**2).sum(-1) - dim * np.log(scale)
-    return center + scale * z, logp
+    return log_mass - 0.5 * (z**2).sum(-1) - dim * np.log(scale), -z / scale
 
 
 def beside(*modes):
@@ -25,31 +26,45 @@ def beside(*modes):
 
 def test_no_chain_of_one_mode_is_astray():
     for seed in range(20):
-        assert not astray(*gaussian(0.0, 1.0, seed=seed)).any()
+        assert not astray(*gaussian(1.0, seed=seed)).any()
 
 
 @pytest.mark.parametrize("chains", [8, 64, 120])
 @pytest.mark.parametrize("scale", [0.001, 0.1, 1.0, 10.0, 1000.0])
 def test_modes_of_equal_mass_are_kept_whatever_their_width(chains, scale):
     """A wide mode has a lower density, by as much as it has more room."""
-    there = gaussian(50.0, scale, chains, seed=1)
-    here = gaussian(0.0, 1.0, CHAINS - chains)
+    there = gaussian(scale, chains, seed=1)
+    here = gaussian(1.0, CHAINS - chains)
     assert not astray(*beside(here, there)).any()
 
 
 def test_a_mode_with_a_thousandth_of_the_mass_is_kept():
-    x, logp = beside(gaussian(0.0, 1.0, 100), gaussian(50.0, 1.0, 28, np.log(1e-3), seed=1))
-    assert not astray(x, logp).any()
+    assert not astray(*beside(gaussian(1.0, 100), gaussian(1.0, 28, np.log(1e-3), seed=1))).any()
 
 
 def test_a_mode_of_negligible_mass_is_found():
-    x, logp = beside(gaussian(0.0, 1.0, 100), gaussian(50.0, 1.0, 28, -40.0, seed=1))
-    assert np.array_equal(astray(x, logp), np.arange(CHAINS) >= 100)
+    away = astray(*beside(gaussian(1.0, 100), gaussian(1.0, 28, -40.0, seed=1)))
+    assert np.array_equal(away, np.arange(CHAINS) >= 100)
+
+
+def test_one_mode_with_nearly_all_mass_is_found_if_only_few_chains_are_in_it():
+    away = astray(*beside(gaussian(1.0, 5), gaussian(1.0, 123, -40.0, seed=1)))
+    assert np.array_equal(away, np.arange(CHAINS) >= 5)
+
+
+@pytest.mark.parametrize("dim", [2, 10, 100])
+def test_a_narrow_place_is_found_however_high_its_density(dim):
+    """Its chains have a higher log density than all others, and less mass by far."""
+    width = math.exp(-120 / dim)
+    there = gaussian(width, 2, -60.0, dim=dim, seed=1)
+    away = astray(*beside(gaussian(1.0, 126, dim=dim), there))
+    assert np.flatnonzero(away).tolist() == [126, 127]
+    assert there[0].mean() > 0
 
 
 def test_one_chain_in_a_place_of_negligible_mass_is_found():
-    x, logp = beside(gaussian(0.0, 1.0, 127), gaussian(10.0, 0.1, 1, -60.0 - 5 * np.log(10), seed=1))
-    assert np.flatnonzero(astray(x, logp)).tolist() == [127]
+    away = astray(*beside(gaussian(1.0, 127), gaussian(0.1, 1, -60.0, seed=1)))
+    assert np.flatnonzero(away).tolist() == [127]
 
 
 @pytest.mark.parametrize(("dim", "is_slow"), [(2, True), (2, False), (10, True), (10, False), (100, True)])
@@ -58,21 +73,23 @@ def test_the_mouth_of_a_funnel_is_kept(dim, is_slow):
     rng = np.random.default_rng(2)
     places = 3 * rng.normal(size=(1 if is_slow else DRAWS, CHAINS))  # slow chains stay where they are in v
     v, z = np.broadcast_to(places, (DRAWS, CHAINS)), rng.normal(size=(DRAWS, CHAINS, dim))
-    x = np.concatenate([v[..., None], z * np.exp(v / 2)[..., None]], axis=-1)
     logp = -0.5 * (v / 3) ** 2 - 0.5 * (z**2).sum(-1) - 0.5 * dim * v
-    assert not astray(x, logp).any()
+    of_v = -v / 9 + 0.5 * (z**2).sum(-1) - 0.5 * dim
+    score = np.concatenate([of_v[..., None], -z * np.exp(-v / 2)[..., None]], axis=-1)
+    assert not astray(logp, score).any()
 
 
 def test_undefined_log_densities_are_astray():
-    x, logp = gaussian(0.0, 1.0)
+    logp, score = gaussian(1.0)
     logp[:, 5] = -np.inf
-    assert np.flatnonzero(astray(x, logp)).tolist() == [5]
+    assert np.flatnonzero(astray(logp, score)).tolist() == [5]
 
 
 @pytest.mark.parametrize(("draws", "chains"), [(1, 1), (10, 1), (1, 2), (1, 8), (2, 8)])
 def test_few_chains_and_draws_do_no_harm(draws, chains):
-    x, logp = gaussian(0.0, 1.0)
-    assert not astray(x[:draws, :chains], logp[:draws, :chains]).any()
+    logp, score = gaussian(1.0)
+    assert not astray(logp[:draws, :chains], score[:draws, :chains]).any()
+    assert not astray(logp[:draws, :chains], None).any()
 
 
 def test_a_chain_on_its_way_up_is_climbing():

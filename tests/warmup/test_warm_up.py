@@ -27,6 +27,8 @@ class Window(NamedTuple):
     trace: Any
     after: Any
     entered: Any
+    lags: Any
+    lags_after: Any
 
 
 class Warmed(NamedTuple):
@@ -44,9 +46,9 @@ def warmed(request, schools):
     sampler, warmup, chains = SAMPLERS[request.param]
 
     def spy(run, stage, trace, is_last):
-        before, blocks = run.target, run.blocks
+        before, blocks, lags = run.target, run.blocks, run.pace.lags
         learn(run, stage, trace, is_last)
-        windows.append(Window(stage, before, blocks, trace, run.target, run.blocks))
+        windows.append(Window(stage, before, blocks, trace, run.target, run.blocks, lags, run.pace.lags))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "_learn", spy)
@@ -81,23 +83,27 @@ def test_step_sizes_follow_acceptance(warmed):
         for block in window.blocks:
             rates = window.trace.info.acceptance_rate[:, block.chains]
             target = warmed.sampler.target_acceptance
-            if not window.stage.own_steps:
-                rates = np.broadcast_to(rates.mean(axis=1, keepdims=True), rates.shape)
+            alone = np.asarray(block.on_their_own)
+            assert (alone == (window.stage.own_steps | window.lags[block.chains])).all()
+            if not alone.all():
+                rates = np.where(alone, rates, rates[:, ~alone].mean(axis=1, keepdims=True))
             rates = rates**window.stage.ease
             steps = window.trace.step_size[:, block.chains]
             m = np.arange(1, len(rates))[:, None]
             error = np.cumsum(target - rates, axis=0)[:-1] / (m + 10)
-            first = float(window.before.params.step_size)
-            np.testing.assert_allclose(steps[0], first, rtol=1e-12)
+            first, lags = steps[0], window.lags[block.chains]
+            np.testing.assert_allclose(first[~lags], window.before.params.step_size, rtol=1e-12)
             expected = np.log(first) - np.sqrt(m) / 0.05 * error
             expected = np.minimum(expected, np.log(largest))
             np.testing.assert_allclose(np.log(steps[1:]), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_chains_have_steps_of_their_own_only_while_they_come_in(warmed):
+def test_chains_have_steps_of_their_own_only_while_they_come_in_or_lag(warmed):
     for window in warmed.windows:
         for block in window.blocks:
             steps = window.trace.step_size[:, block.chains]
+            if not window.stage.own_steps:
+                steps = steps[:, ~window.lags[block.chains]]
             assert (steps == steps[:, :1]).all() == (not window.stage.own_steps)
 
 
@@ -105,7 +111,7 @@ def test_step_sizes_are_pooled_over_all_chains(warmed):
     for number, window in enumerate(warmed.windows):
         results = [np.exp(block.adapters["step_size"].log_average) for block in window.blocks]
         assert len(results) == 2
-        pooled = np.exp(np.median(np.log(np.concatenate(results))))
+        pooled = np.exp(np.median(np.log(np.concatenate(results)[~window.lags])))
         np.testing.assert_allclose(window.after.params.step_size, pooled, rtol=1e-12)
         assert warmed.fit.warmup["step_size"].values[number] == window.after.params.step_size
     last = warmed.windows[-1].after.params.step_size
@@ -118,7 +124,7 @@ def test_coordinates_are_learnt_from_all_draws_and_scores_of_a_window(warmed, sc
         if not window.stage.learns_coordinates:
             jax.tree.map(np.testing.assert_array_equal, before, after)
             continue
-        if astray(window.trace.z, window.trace.logp).any():
+        if astray(window.trace.logp, window.trace.gradient).any():
             continue  # what was drawn in places of no importance is left out
         q, score = seen(before, window.trace)
         if after.scales is not None:
@@ -133,14 +139,14 @@ def test_coordinates_are_learnt_from_all_draws_and_scores_of_a_window(warmed, sc
 def test_chains_stay_where_they_are_when_the_coordinates_change(warmed, schools):
     density = schools()
     for window in warmed.windows:
-        if astray(window.trace.z, window.trace.logp).any():
+        if astray(window.trace.logp, window.trace.gradient).any():
             continue
         there, _ = seen(window.before.coordinates, window.trace)
         for block in window.entered:
             here, score = seen(window.after.coordinates, block.states)
             np.testing.assert_allclose(here, there[-1, block.chains], rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(score[0], density.gradient_at(here[0]), rtol=1e-8)
-    assert not astray(window.trace.z, window.trace.logp).any()
+    assert not astray(window.trace.logp, window.trace.gradient).any()
 
 
 def test_trials_decide_on_the_number_of_steps(warmed):
@@ -150,7 +156,8 @@ def test_trials_decide_on_the_number_of_steps(warmed):
             continue
         assert (window.trace.info.n_steps == window.before.params.n_steps).all()
         tried.append(int(window.before.params.n_steps))
-        worth = efficiency(seen(window.before.coordinates, window.trace)[0], tried[-1])
+        moved = seen(window.before.coordinates, window.trace)[0]
+        worth = efficiency(moved[:, ~window.lags_after], tried[-1])
         known.append(Trial(tried[-1], worth))
         assert window.after.params.n_steps == next_number(known)
     assert len(set(tried)) > 1 or type(warmed.sampler) is pp.HMC

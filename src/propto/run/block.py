@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from propto.compiled import call
 from propto.coordinates.whole import Coordinates
@@ -19,11 +19,12 @@ WARMUP, SAMPLING = 0, 1
 
 
 class Block(NamedTuple):
-    """A fixed number of chains: who they are and where they stand."""
+    """A fixed number of chains: who they are, where they stand, what they learn and which for themselves."""
 
     chains: Int[Any, " chain"]
     states: Any
     adapters: dict[str, Any]
+    on_their_own: Bool[Any, " chain"]
 
 
 class Trace(NamedTuple):
@@ -47,15 +48,13 @@ class Target(NamedTuple):
 class Span(NamedTuple):
     """Which transitions to run: their phase, the index of the first and their number.
 
-    In warm-up ``own_steps`` says whether every chain learns from its own acceptance, or from the block's, and
-    an acceptance rate a counts as a^ease.
+    In warm-up an acceptance rate a counts as a^ease.
     """
 
     seed: Any
     phase: Any
     first: Any
     n: Any
-    own_steps: Any = False
     ease: Any = 1.0
 
 
@@ -143,8 +142,9 @@ def _advance_function(program: Program, sampler: Sampler, capacity: int) -> Any:
             states, info = jax.vmap(one)(keys, block.states, own)
 
             def told(name: str) -> Any:
-                own = getattr(info, tuning[name].statistic)
-                return jnp.where(jnp.asarray(span.own_steps), own, jnp.mean(own)) ** span.ease
+                statistic, alone = getattr(info, tuning[name].statistic), block.on_their_own
+                mean = jnp.where(alone, 0.0, statistic).sum() / jnp.maximum(1, (~alone).sum())
+                return jnp.where(alone, statistic, mean) ** span.ease
 
             adapters = {
                 name: select(learns, tuning[name].update(state, told(name)), state)
@@ -152,7 +152,7 @@ def _advance_function(program: Program, sampler: Sampler, capacity: int) -> Any:
             }
             gradient = states.gradient if sampler.needs_gradient else None
             row = Trace(states.z, gradient, states.logp, own["step_size"], info)
-            return Block(block.chains, states, adapters), row
+            return block._replace(states=states, adapters=adapters), row
 
         def body(i: Any, carry: tuple[Block, Trace]) -> tuple[Block, Trace]:
             block, trace = transition(i, carry[0])

@@ -10,17 +10,14 @@ import numpy as np
 import xarray as xr
 
 import propto
-from propto.coordinates.whole import Coordinates
 from propto.density import Density
 from propto.names import axes_of
-from propto.run.block import Trace
-from propto.run.evaluate import constrained
+from propto.run.drawn import Drawn
 
 
 def make_fit(
     density: Density,
-    trace: Trace,
-    coordinates: Coordinates,
+    drawn: Drawn,
     windows: Sequence[Mapping[str, Any]],
     facts: Mapping[str, Any],
 ) -> xr.DataTree:
@@ -30,23 +27,17 @@ def make_fit(
     ----------
     density
         What was sampled.
-    trace
-        All draws, shape (draw, chain, ...).
-    coordinates
-        In which they were drawn.
+    drawn
+        All draws.
     windows
         Facts of every warm-up window.
     facts
         Attributes of the fit.
     """
-    draws, chains, _ = trace.z.shape
-    y, of_scales = coordinates.all_to_y(trace.z)
-    values, of_layers = constrained(density, y, coordinates.centring)
-    trace = trace._replace(logp=trace.logp - of_scales - of_layers)
-    index = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    index = {"chain": np.arange(drawn.chains), "draw": np.arange(drawn.draws)}
     groups = {
-        "posterior": xr.Dataset(_posterior(density, values), coords={**index, **density.coords}),
-        "sample_stats": xr.Dataset(_statistics(trace), coords=index),
+        "posterior": xr.Dataset(_posterior(density, drawn.values), coords={**index, **density.coords}),
+        "sample_stats": xr.Dataset(_by_chain(drawn.statistics), coords=index),
         "warmup": _warmup(windows),
     }
     if density.observed:
@@ -62,17 +53,15 @@ def make_fit(
     return fit
 
 
+def _by_chain(statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    return {name: (("chain", "draw"), value.swapaxes(0, 1)) for name, value in statistics.items()}
+
+
 def _posterior(density: Density, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return {
         name: (("chain", "draw", *axes_of(name, value.ndim - 2, density.dims)), value.swapaxes(0, 1))
         for name, value in values.items()
     }
-
-
-def _statistics(trace: Trace) -> dict[str, Any]:
-    statistics = {name: np.asarray(value) for name, value in trace.info._asdict().items()}
-    statistics |= {"lp": trace.logp, "step_size": trace.step_size}
-    return {name: (("chain", "draw"), value.swapaxes(0, 1)) for name, value in statistics.items()}
 
 
 def _warmup(windows: Sequence[Mapping[str, Any]]) -> xr.Dataset:

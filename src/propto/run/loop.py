@@ -144,7 +144,7 @@ def sample(
         try:
             run.start(chains, block_size, init)
             run.warm_up(sampler.stages(warmup))
-            trace = run.draw(due)
+            drawn = run.draw(due)
         finally:
             run.progress.close()
         settings = {
@@ -154,11 +154,11 @@ def sample(
             "block_size": block_size,
             "sampler": repr(sampler),
         }
-        attributes = {"seed": seed, "settings": json.dumps(settings, sort_keys=True), **run.attributes(trace)}
+        attributes = {"seed": seed, "settings": json.dumps(settings, sort_keys=True), **run.attributes(drawn)}
         attributes["interrupted"] = int(run.is_cut_short)
-        fit = make_fit(run.density, trace, run.target.coordinates, run.windows, attributes)
+        fit = make_fit(run.density, drawn, run.windows, attributes)
     if progress is not False:
-        print(_line(attributes, run.facts), file=sys.stderr)
+        print(_line(attributes, run.lanes.facts), file=sys.stderr)
     return fit
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-# The share of chains, highest in log density, that the others are compared with.
-BEST = 0.25
-# How much less log mass a place of no importance holds.
-MARGIN = 15.0
+# The share of chains that may lie above the one with which all are compared: of so few, chance is no excuse.
+BEST = 0.02
+# In whitened coordinates no place counts as wider, though the density be flat there.
+WIDEST = 1e6
+# Standard deviations from the median to the outer tenth of a normal distribution.
+TENTH = 1.28
+# What a chain on its way up aims for: the level of the highest quarter.
+TOP = 0.25
+# How much less log mass a place of no importance holds, beyond so many standard errors of a mass.
+MARGIN, CERTAIN = 8.0, 4.0
 # A chain is on its way if its log density rises by more than this from one half of a stage to the next, and
 # would be level with the best in so many stages.
 RISE, PATIENCE = 2.0, 4
@@ -16,34 +22,41 @@ RISE, PATIENCE = 2.0, 4
 CHANCE = 3.0
 
 
-def astray(x: Float[np.ndarray, "draw chain dim"], logp: Float[np.ndarray, "draw chain"]) -> np.ndarray:
-    r"""Which chains move where the posterior has less than exp(-15) of its mass.
+def astray(
+    logp: Float[np.ndarray, "draw chain"], score: Float[np.ndarray, "draw chain dim"] | None
+) -> Bool[np.ndarray, " chain"]:
+    r"""Which chains move where the posterior has less than exp(-8) of its mass.
 
-    The log mass of a region is the mean of log p over its draws plus their entropy, a Gaussian's with the
-    standard deviations of its coordinates. It is compared between the quarter of the chains with the highest
-    log p, each taken by itself, and every other chain, whose entropy is taken to be that of all the others
-    together. So a wide mode of low density is never mistaken for a place of no importance, nor the mouth of
-    a funnel.
+    The log mass of the place where a chain moves is the mean over its draws of log p plus the entropy of a
+    Gaussian whose scores are as large, :math:`-\tfrac12 \sum_i \log g_i^2`: scores tell how wide a
+    place is even of a chain that hardly moves, so that neither the neck of a funnel is taken for its bulk nor
+    its mouth for a place of no importance. All are compared with the third best of 128 chains.
 
     Parameters
     ----------
-    x, logp
-        Draws of a stage of warm-up and their log densities.
-
-    Returns
-    -------
-    array of bool, shape (chain,)
+    logp, score
+        Log densities and their gradients at the draws of a stage of warm-up. Without gradients no chain is
+        known to be astray.
     """
-    chains, mean = x.shape[1], logp.mean(axis=0)
-    order = np.argsort(-mean, kind="stable")
-    best, others = np.split(order, [max(1, round(BEST * chains))])
-    if not len(others) or len(x) < 2:
+    chains = logp.shape[1]
+    if score is None or chains < 2:
         return np.zeros(chains, bool)
-    mass_of_best = np.mean(mean[best] + _entropy(x[:, best], draws=0))
-    less = mass_of_best - (mean + _entropy(x[:, others], draws=(0, 1)))
-    away = ~(less <= MARGIN)
-    away[best] = False
-    return away
+    with np.errstate(over="ignore", invalid="ignore"):
+        widths = -0.5 * np.log(np.maximum(score**2, WIDEST**-2))
+        mass = (logp + widths.sum(axis=-1)).mean(axis=0)
+    mass = np.nan_to_num(mass, nan=-np.inf)
+    best = np.sort(mass)[-max(1, round(BEST * chains))]
+    return np.asarray(~(best - mass <= MARGIN + CERTAIN * _standard_error(mass)))
+
+
+def _standard_error(mass: Float[np.ndarray, " chain"]) -> float:
+    """Standard deviation of most chains' masses: of those above or below the median, whichever differ less.
+
+    Those in other places are on one side.
+    """
+    low, middle, high = np.quantile(mass, (0.1, 0.5, 0.9))
+    with np.errstate(invalid="ignore"):
+        return float(np.fmin(high - middle, middle - low)) / TENTH
 
 
 def climbing(logp: Float[np.ndarray, "draw chain"]) -> np.ndarray:
@@ -53,13 +66,7 @@ def climbing(logp: Float[np.ndarray, "draw chain"]) -> np.ndarray:
         return np.ones(logp.shape[1], bool)
     now = logp[-half:].mean(axis=0)
     rise = now - logp[:half].mean(axis=0)
-    return np.asarray((rise > RISE) & (2 * PATIENCE * rise > np.quantile(now, 1 - BEST) - now))
-
-
-def _entropy(x: np.ndarray, draws: int | tuple[int, int]) -> np.ndarray:
-    """Up to a constant, of Gaussians with the same standard deviations as draws along some axes."""
-    deviations = x.std(axis=draws)
-    return np.asarray(np.log(np.maximum(deviations, np.finfo(float).tiny)).sum(axis=-1))
+    return np.asarray((rise > RISE) & (2 * PATIENCE * rise > np.quantile(now, 1 - TOP) - now))
 
 
 def arrived(logp: Float[np.ndarray, "draw chain"]) -> bool:

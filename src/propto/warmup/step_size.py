@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from propto.errors import OptionError
@@ -15,11 +16,11 @@ from propto.errors import OptionError
 class AveragingState(NamedTuple):
     """Progress of the search for a log step size."""
 
-    iteration: Float[Array, ""]
-    center: Float[Array, ""]
-    error: Float[Array, ""]
-    log_step: Float[Array, ""]
-    log_average: Float[Array, ""]
+    iteration: Float[Any, ""]
+    center: Float[Any, ""]
+    error: Float[Any, ""]
+    log_step: Float[Any, ""]
+    log_average: Float[Any, ""]
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class DualAveraging:
 
     def init(self, step_size: ArrayLike) -> AveragingState:
         """Start the search at a step size, or at one for every chain."""
-        log_step = jnp.log(step_size)
-        zero = jnp.zeros_like(log_step)
+        log_step = np.log(step_size)
+        zero = np.zeros_like(log_step)
         return AveragingState(zero, log_step, zero, log_step, log_step)
 
     def update(self, state: AveragingState, acceptance: Float[Array, ""]) -> AveragingState:

@@ -1,0 +1,169 @@
+"""Blocks of chains side by side on the workers of an executor, chunk by chunk through a span."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import jax
+import numpy as np
+
+from propto.density import Density
+from propto.errors import DensityError
+from propto.run.block import (
+    SAMPLING,
+    WARMUP,
+    Block,
+    Span,
+    Target,
+    Trace,
+    advance,
+    compile_advance,
+)
+from propto.run.interrupt import Stop
+from propto.run.progress import Facts, Progress
+from propto.run.undefined import undefined_point
+from propto.samplers.base import Sampler
+
+# A chunk should take about this long, so that progress and interrupts are prompt and overheads small.
+CHUNK_SECONDS = 0.25
+# Most transitions in a chunk, and most numbers in the buffer of its positions.
+CAPACITY, BUFFER = 250, 4_000_000
+
+
+class Lanes:
+    """Sends blocks through spans of transitions and brings their traces home.
+
+    Parameters
+    ----------
+    density, sampler, executor, progress, chunk_size
+        As in `sample`.
+    stop
+        True once no further chunk shall begin.
+    block_size
+        Chains in the largest block.
+    """
+
+    def __init__(
+        self,
+        density: Density,
+        sampler: Sampler,
+        executor: Executor,
+        progress: Progress,
+        chunk_size: int | None,
+        stop: Stop,
+        block_size: int,
+    ) -> None:
+        self.density, self.sampler = density, sampler
+        self.executor, self.progress, self.chunk_size, self.stop = executor, progress, chunk_size, stop
+        self.capacity = capacity(block_size, density.dim)
+        self.facts = Facts()
+        self.nan_point = ""
+        self._seconds_per_transition = CHUNK_SECONDS  # so that the first chunk is a single transition
+
+    def compile(self, target: Target, blocks: Sequence[Block], span: Span) -> None:
+        """Compile what blocks of these sizes need; other executors than threads compile where they run."""
+        if isinstance(self.executor, ThreadPoolExecutor):
+            sizes = {len(block.chains): block for block in blocks}.values()
+            program = self.density.program, self.sampler, self.capacity
+            jobs = [self.executor.submit(compile_advance, *program, target, block, span) for block in sizes]
+            _ = [job.result() for job in jobs]
+
+    def advance(self, target: Target, blocks: Sequence[Block], span: Span) -> tuple[list[Block], Trace]:
+        """Advance every block through a span, in chunks; not to its end if the run is stopped."""
+        lanes = [_Lane(block) for block in blocks]
+        if span.phase == SAMPLING:
+            self.facts.follow([lane.traces for lane in lanes])
+        pending = {self._submit(target, lane, span): lane for lane in lanes}
+        try:
+            while pending:
+                for job in self._finished(pending):
+                    lane = pending.pop(job)
+                    trace = self._take(lane, job)
+                    self._look_for_nan(target, lane, trace, span)
+                    if lane.done < span.n and not self.stop:
+                        pending[self._submit(target, lane, span)] = lane
+                if self.stop:  # blocks that have draws need not wait for their turn to draw more
+                    pending = {job: lane for job, lane in pending.items() if not (lane.done and job.cancel())}
+                self.progress.update(span.first + min(lane.done for lane in lanes), self.facts)
+        finally:
+            wait([job for job in pending if not job.cancel()])
+        return [lane.block for lane in lanes], _join(lanes)
+
+    def _finished(self, pending: Iterable[Future[Any]]) -> set[Future[Any]]:
+        try:
+            return wait(pending, return_when=FIRST_COMPLETED).done
+        except KeyboardInterrupt:  # from an application's own handler of Ctrl-C, or the second one
+            if self.stop.asked.is_set():
+                raise
+            self.stop.asked.set()
+            return set()
+
+    def _submit(self, target: Target, lane: _Lane, whole: Span) -> Future[tuple[float, Block, Trace]]:
+        size = self.chunk_size or max(1, round(CHUNK_SECONDS / self._seconds_per_transition))
+        n = min(size, self.capacity, whole.n - lane.done)
+        span = whole._replace(first=whole.first + lane.done, n=n)
+        program = self.density.program, self.sampler, self.capacity
+        return self.executor.submit(timed_advance, *program, target, lane.block, span)
+
+    def _take(self, lane: _Lane, job: Future[tuple[float, Block, Trace]]) -> Trace:
+        """A chunk has come home."""
+        seconds, block, trace = job.result()
+        self._seconds_per_transition = max(seconds, 1e-6) / len(trace.z)
+        lane.take(block, trace)
+        self.facts.add(trace)
+        return trace
+
+    def _look_for_nan(self, target: Target, lane: _Lane, trace: Trace, span: Span) -> None:
+        """Name the first point where the density was undefined; of a proportion that is an error."""
+        is_routine = span.phase == WARMUP and self.density.program.is_log
+        if is_routine or self.nan_point or not trace.info.nan_density.any():
+            return
+        there = span._replace(first=span.first + lane.done - len(trace.z), n=len(trace.z))
+        self.nan_point = undefined_point(self.density, self.sampler, target, lane.previous, trace, there)
+        if not self.density.program.is_log:
+            raise DensityError(
+                f"the density is negative or NaN at {self.nan_point}; a proportion is at least 0"
+            )
+
+
+class _Lane:
+    """A block on its way through a span, with its chunks so far."""
+
+    def __init__(self, block: Block) -> None:
+        self.block, self.previous = block, block
+        self.traces: list[Trace] = []
+        self.done = 0
+
+    def take(self, block: Block, trace: Trace) -> None:
+        """Add a chunk."""
+        self.previous, self.block = self.block, block
+        self.traces.append(trace)
+        self.done += len(trace.z)
+
+    def hand_over(self, n: int) -> Trace:
+        """The first n transitions as one trace; the chunks are let go, so that memory is not held twice."""
+        trace = jax.tree.map(lambda *parts: np.concatenate(parts)[:n], *self.traces)
+        self.traces.clear()
+        return trace
+
+
+def capacity(block_size: int, dim: int) -> int:
+    """The most transitions in a chunk, so that its buffers stay small in any dimension."""
+    return min(max(1, BUFFER // (block_size * dim)), CAPACITY)
+
+
+def timed_advance(*args: Any) -> tuple[float, Block, Trace]:
+    """`advance`, and how many seconds it took where it ran."""
+    began = time.perf_counter()
+    block, trace = advance(*args)
+    return time.perf_counter() - began, block, trace
+
+
+def _join(lanes: Sequence[_Lane]) -> Trace:
+    """The traces of all blocks side by side, cut to the shortest."""
+    n = min(lane.done for lane in lanes)
+    traces = [lane.hand_over(n) for lane in lanes]
+    return jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *traces)
