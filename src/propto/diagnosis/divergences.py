@@ -12,7 +12,7 @@ from propto.diagnosis.mixing import Measured
 from propto.diagnosis.reasons import Mask, Reason, Severity, percent
 from propto.diagnosis.scored import Scored
 
-SHARE_FAIL = 0.01
+SHARE_CAUTION, SHARE_FAIL = 2e-4, 0.01
 CROWD_LIMIT = 1.0  # standard deviations from the middle of all draws to the middle of the divergent ones
 CROWD_COUNT = 10  # divergences; fewer show no pattern
 FOLDED_BONUS = 0.25  # a place on one side is easier to mend than one far out, so it goes first
@@ -43,14 +43,14 @@ class Divergences:
         return plain.mean(axis=-1), folded.mean(axis=-1), typical, ndtr(np.median(plain, axis=-1))
 
     def judge(self, names: list[str], measured: Measured) -> list[Reason]:
-        """Caution for any divergence; fail from one in a hundred, and wherever they crowd."""
+        """Caution above one in 5,000, fail from one in a hundred, and wherever they crowd."""
         plain, folded, typical, below = measured
         share = float(self.diverging.mean())
         count = int(self.diverging.sum())
         said = f"{count:,} transition{'s' if count > 1 else ''} diverged ({percent(share)})"
         lean = np.maximum(np.abs(plain), np.abs(folded) - FOLDED_BONUS)
         if not len(names) or not self._crowd(lean.max(), count):
-            return [_scattered(f"{said}.", share)]
+            return [_scattered(f"{said}.", share)] if share > SHARE_CAUTION else []
         i = int(np.argmax(lean))
         where = _place(plain[i], folded[i], typical[i], below[i])
         return [_crowded(f"{said}, most of them where {names[i]} is {where}.", names[i], share)]
@@ -64,7 +64,7 @@ class Divergences:
 def _scattered(message: str, share: float) -> Reason:
     remedy = "Raise the target acceptance; if they stay, rewrite the model so that its scales are even."
     severity: Severity = "fail" if share >= SHARE_FAIL else "caution"
-    return Reason(severity, None, "diverging", share, 0.0, message, remedy)
+    return Reason(severity, None, "diverging", share, SHARE_CAUTION, message, remedy)
 
 
 def _crowded(message: str, name: str, share: float) -> Reason:
@@ -72,7 +72,7 @@ def _crowded(message: str, name: str, share: float) -> Reason:
         "The posterior narrows there faster than the step size can follow: write the variables that depend "
         f"on {name} non-centred, or raise the target acceptance."
     )
-    return Reason("fail", name, "diverging", share, 0.0, message, remedy)
+    return Reason("fail", name, "diverging", share, SHARE_CAUTION, message, remedy)
 
 
 def _place(plain: float, folded: float, typical: float, below: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from propto.diagnosis import chains
 from propto.diagnosis.chains import Array
@@ -20,6 +20,7 @@ CHANCE = 1e-3  # probability, over all elements of a healthy run, that one test 
 RHAT_CAUTION, RHAT_FAIL = 1.01, 1.05
 ESS_CAUTION, ESS_FAIL = 400, 100
 APART_CAUTION, APART_FAIL = 0.25, 1.0  # standard deviations
+APART_ENDS = 0.75  # of the distance of a chain that holds one end of the distribution all for itself
 DRIFT_CAUTION, DRIFT_FAIL = 0.05, 0.25  # standard deviations
 WORTH_CAUTION, WORTH_FAIL = 2.0, 1.1  # independent draws a chain
 
@@ -130,10 +131,21 @@ class Apart:
         means = chains.chain_means(scored.bulk)
         centre = np.mean if self.design.many else np.median
         distance = np.abs(means - centre(means, axis=-1, keepdims=True))
-        limit = np.maximum(self._chance(scored.bulk, means), APART_CAUTION)
+        limit = np.maximum(self._chance(scored.bulk, means), self._harmless())
         beyond = (distance > limit[:, None]).sum(axis=-1)
         few = (beyond > 0) & (2 * beyond < self.design.chains)
         return np.where(few, distance.max(axis=-1), 0.0), distance.argmax(axis=-1).astype(float)
+
+    def _harmless(self) -> float:
+        """A distance that does no harm: for a few chains, small; of many, one may linger in a tail.
+
+        One of n that never leaves a place of its own far out has the mean score of the outermost share 1/n.
+        """
+        if not self.design.many:
+            return APART_CAUTION
+        n = self.design.chains
+        outermost = n * np.exp(-0.5 * ndtri(1 / n) ** 2) / np.sqrt(2 * np.pi)
+        return float(APART_ENDS * outermost)
 
     def _chance(self, scores: Array, means: Array) -> Array:
         """How far from the centre the farthest of healthy chains comes.
@@ -151,7 +163,7 @@ class Apart:
         return -stdtrit(count * e / 4, share) * np.sqrt((1 + np.pi / (2 * count)) / e)
 
     def judge(self, names: list[str], measured: Measured) -> list[Reason]:
-        """Caution from a quarter of a standard deviation; fail from a whole one if chains are few."""
+        """Caution beyond what is harmless; fail from a whole standard deviation if chains are few."""
         distance, chain = measured
         fail = (distance >= APART_FAIL) & (not self.design.many)
         return [
@@ -160,9 +172,9 @@ class Apart:
                 one.name,
                 "chain_apart",
                 distance[one.index],
-                APART_CAUTION,
+                self._harmless(),
                 f"Chain {chain[one.index]:.0f} stands apart: its {one.who} lies {distance[one.index]:.1f} "
-                f"standard deviations from the other chains, the limit {APART_CAUTION}.",
+                f"standard deviations from the other chains, the limit {digits(self._harmless())}.",
                 "It may sit in a mode of its own: look at its trace, and run more chains to weigh the modes.",
             )
             for one in guilty(names, distance, distance > 0, fail)

@@ -15,6 +15,7 @@ Signatures = npt.NDArray[np.uint64]
 
 FEW = 0.01  # share of the chains below which a fault of theirs is no more than a caution
 REST_LIMIT = 0.05  # share of its draws that a chain may spend at one place
+REST_SHARE = 0.003  # share of all draws below which such rests are no matter
 REVISITED = 0.05  # share of positions seen before that makes a chain discrete
 
 
@@ -62,7 +63,8 @@ def standstill(position: Signatures) -> list[Reason]:
     if still.any():
         return [_frozen(still, unexplained)]
     long = unexplained & (rest > REST_LIMIT * position.shape[1]) & ~discrete(position)
-    return [_rest(np.where(long, rest, 0), rate)] if long.mean() >= FEW else []
+    rest = np.where(long, rest, 0)
+    return [_rest(rest, rate)] if rest.sum() > REST_SHARE * position.size else []
 
 
 def _longest_rest(moved: Mask) -> int:
