@@ -66,7 +66,7 @@ class LowRank(NamedTuple):
         q: Float[np.ndarray, "draw chain dim"],
         score: Float[np.ndarray, "draw chain dim"] | None,
     ) -> LowRank:
-        """The candidate with the smallest Fisher divergence on chains from which it was not learnt."""
+        """By the recipe with the smallest Fisher divergence on chains from which nothing was learnt."""
         if score is None:
             plain = Diagonal.learn(q, None)
             return cls._unstretched(plain.center, plain.scale)
@@ -74,11 +74,12 @@ class LowRank(NamedTuple):
         learnt_from, judged_on = slice(0, half), slice(half, None)
         if half < 2:
             learnt_from = judged_on = slice(None)
-        candidates = _candidates(q[:, learnt_from], score[:, learnt_from])
-        losses = [candidate.loss(q[:, judged_on], score[:, judged_on]) for candidate in candidates]
-        # A more complex candidate must be better by more than a whisker.
+        moments = Moments(q[:, learnt_from], score[:, learnt_from])
+        judges = q[:, judged_on], score[:, judged_on]
+        losses = [moments.coordinates(recipe).loss(*judges) for recipe in RECIPES]
+        # A more complex recipe must be better by more than a whisker.
         best = int(np.argmin(np.asarray(losses) * (1 + 0.02 * np.arange(len(losses)))))
-        return _candidates(q, score)[best]
+        return Moments(q, score).coordinates(RECIPES[best])
 
     @np.errstate(over="ignore", invalid="ignore")
     def loss(self, q: np.ndarray, score: np.ndarray) -> float:
@@ -121,44 +122,76 @@ def _rank(dim: int) -> int:
     return dim if dim <= FULL else RANK
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def _candidates(q: np.ndarray, score: np.ndarray) -> list[LowRank]:
-    """Coordinates that the draws suggest, from the simplest to the boldest."""
-    plain = Diagonal.learn(q, score)
-    mean_q, mean_score = q.mean((0, 1)), score.mean((0, 1))
-    rows = (-1, q.shape[-1])
-    y, a = (q.reshape(rows) - mean_q) / plain.scale, (score.reshape(rows) - mean_score) * plain.scale
-    stretched = [LowRank._unstretched(mean_q, plain.scale)]
-    if np.abs([y, a]).max() < OVERFLOW:  # and not where any is NaN
-        for prior, limit in ((1.0, 2.0), (1.0, 1.0), (1e-8, 1.0)):
-            directions, eigenvalues = _eigen(y, a, prior, limit)
-            stretched.append(LowRank(mean_q, plain.scale, directions, np.sqrt(eigenvalues)))
-    return [centred for each in stretched for centred in (each, _recentred(each, mean_score))]
+class Recipe(NamedTuple):
+    """How boldly to follow the draws.
 
-
-def _recentred(candidate: LowRank, mean_score: np.ndarray) -> LowRank:
-    """With the centre where the scores of a Gaussian would vanish."""
-    shift = candidate.z_score(mean_score)
-    center = candidate.center + candidate.scale * candidate._stretched(shift, candidate.stretch)
-    return candidate._replace(center=np.where(np.isfinite(center), center, candidate.center))
-
-
-def _eigen(y: Draws, a: Draws, prior: float, limit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Directions and eigenvalues of the geometric mean of Cov(y) and Cov(a)^-1.
-
-    ``prior`` draws with covariance I are added to both; eigenvalues within a factor ``limit`` of 1 become 1.
+    Parameters
+    ----------
+    prior
+        So many draws with covariance I are added to those there are; infinitely many leave the diagonal.
+    limit
+        Eigenvalues within this factor of 1 become 1.
+    is_recentred
+        Whether the centre is where the scores of a Gaussian would vanish, instead of the mean.
     """
-    dim = y.shape[1]
-    basis = np.eye(dim) if dim <= FULL else _leading(y, a)
-    of_y, of_a = (_covariance(x @ basis, prior) for x in (y, a))
-    root, inverse_root = _powers(of_a, 0.5, -0.5)
-    (middle,) = _powers(root @ of_y @ root, 0.5)
-    eigenvalues, vectors = np.linalg.eigh(inverse_root @ middle @ inverse_root)
-    eigenvalues = np.clip(eigenvalues, 1e-12, 1e12)
-    strength = np.abs(np.log(eigenvalues))
-    kept = np.argsort(-strength)[: _rank(dim)]
-    eigenvalues = np.where(strength > np.log(limit), eigenvalues, 1.0)[kept]
-    return basis @ vectors[:, kept], eigenvalues
+
+    prior: float
+    limit: float
+    is_recentred: bool
+
+
+# From the simplest to the boldest.
+RECIPES = tuple(
+    Recipe(prior, limit, is_recentred)
+    for prior, limit in ((np.inf, 1.0), (1.0, 2.0), (1.0, 1.0), (1e-8, 1.0))
+    for is_recentred in (False, True)
+)
+
+
+class Moments:
+    """What draws and their scores say about a Gaussian like them."""
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def __init__(self, q: Float[np.ndarray, "draw chain dim"], score: Float[np.ndarray, "draw chain dim"]):
+        self.center, self.mean_score = q.mean((0, 1)), score.mean((0, 1))
+        self.scale = Diagonal.learn(q, score).scale
+        rows = (-1, q.shape[-1])
+        y = (q.reshape(rows) - self.center) / self.scale
+        a = (score.reshape(rows) - self.mean_score) * self.scale
+        self.is_usable = bool(np.abs([y, a]).max() < OVERFLOW)  # and not where any is NaN
+        self.y, self.a, dim = y, a, q.shape[-1]
+        self._spectra: dict[float, tuple[np.ndarray, np.ndarray]] = {}
+        if self.is_usable:
+            self.basis = np.eye(dim) if dim <= FULL else _leading(y, a)
+
+    def coordinates(self, recipe: Recipe) -> LowRank:
+        """The coordinates that a recipe makes of them."""
+        plain = LowRank._unstretched(self.center, self.scale)
+        if np.isfinite(recipe.prior) and self.is_usable:
+            directions, eigenvalues = self._spectrum(recipe.prior)
+            eigenvalues = np.where(np.abs(np.log(eigenvalues)) > np.log(recipe.limit), eigenvalues, 1.0)
+            plain = plain._replace(directions=directions, stretch=np.sqrt(eigenvalues))
+        return _recentred(plain, self.mean_score) if recipe.is_recentred else plain
+
+    def _spectrum(self, prior: float) -> tuple[np.ndarray, np.ndarray]:
+        """Directions and eigenvalues of the geometric mean of Cov(y) and Cov(a)^-1, the strongest first."""
+        if prior not in self._spectra:
+            of_y, of_a = (_covariance(x @ self.basis, prior) for x in (self.y, self.a))
+            root, inverse_root = _powers(of_a, 0.5, -0.5)
+            (middle,) = _powers(root @ of_y @ root, 0.5)
+            eigenvalues, vectors = np.linalg.eigh(inverse_root @ middle @ inverse_root)
+            eigenvalues = np.clip(eigenvalues, 1e-12, 1e12)
+            kept = np.argsort(-np.abs(np.log(eigenvalues)))[: _rank(self.y.shape[1])]
+            self._spectra[prior] = self.basis @ vectors[:, kept], eigenvalues[kept]
+        return self._spectra[prior]
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _recentred(plain: LowRank, mean_score: np.ndarray) -> LowRank:
+    """With the centre where the scores of a Gaussian would vanish."""
+    shift = plain.z_score(mean_score)
+    center = plain.center + plain.scale * plain._stretched(shift, plain.stretch)
+    return plain._replace(center=np.where(np.isfinite(center), center, plain.center))
 
 
 def _covariance(x: Draws, prior: float) -> np.ndarray:
