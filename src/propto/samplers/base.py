@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from propto.coordinates.whitening import Whitening
+from propto.warmup.pace import Adapter
 from propto.warmup.schedule import Stage
 
 LogDensity = Callable[[Float[Array, " dim"]], Float[Array, ""]]
@@ -27,24 +28,6 @@ class Defaults(NamedTuple):
 
 FEW_LONG = Defaults(warmup=400, chains=8, block_size=4, draws=1000)
 MANY_SHORT = Defaults(warmup=160, chains=128, block_size=64, draws=None)
-
-
-class Adapter(Protocol):
-    """Learns one field of the params from a statistic of the transitions, a field of their info."""
-
-    statistic: ClassVar[str]
-
-    def init(self, value: Any) -> Any:
-        """Start the search at a value, or at one for every chain."""
-
-    def update(self, state: Any, observed: Any) -> Any:
-        """One iteration, on the statistic of every chain or on its mean over the block."""
-
-    def value(self, state: Any) -> Any:
-        """The value to try next."""
-
-    def result(self, state: Any) -> Any:
-        """The value learnt."""
 
 
 class Sampler(Protocol):

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from propto.samplers.base import Adapter
-
 # A chain falls behind with an acceptance below this share of the others', and has caught up once the step
 # size that it has learnt for itself is this share of theirs.
 BEHIND, CAUGHT_UP = 0.5, 0.5
+
+
+class Adapter(Protocol):
+    """Learns one field of the params from a statistic of the transitions, a field of their info."""
+
+    statistic: ClassVar[str]
+
+    def init(self, value: Any) -> Any:
+        """Start the search at a value, or at one for every chain."""
+
+    def update(self, state: Any, observed: Any) -> Any:
+        """One iteration, on the statistic of every chain or on its mean over the block."""
+
+    def value(self, state: Any) -> Any:
+        """The value to try next."""
+
+    def result(self, state: Any) -> Any:
+        """The value learnt."""
 
 
 class Pace(NamedTuple):

@@ -20,10 +20,11 @@ class Trial(NamedTuple):
 
 
 def efficiency(x: Float[np.ndarray, "draw chain dim"], steps: float) -> float:
-    r"""Effective draws a gradient of the slowest coordinate, in its first two moments.
+    r"""Effective draws a gradient of the slowest coordinate, in its location and spread.
 
-    With the autocorrelation :math:`\rho` of neighbouring draws over all chains, of x_i and of
-    :math:`(x_i - \bar x_i)^2`, it is the smallest of :math:`(1 - \rho)/(1 + \rho)`, divided by the steps.
+    With the autocorrelation :math:`\rho` of neighbouring draws over all chains, of x_i and of its distance
+    :math:`|x_i - \mathrm{median}|`, it is the smallest of :math:`(1 - \rho)/(1 + \rho)`, divided by the
+    steps. Distances tell spread as squares do, without hanging on the few draws farthest out.
 
     Parameters
     ----------
@@ -32,8 +33,8 @@ def efficiency(x: Float[np.ndarray, "draw chain dim"], steps: float) -> float:
     steps
         Mean number of gradients in a transition.
     """
-    centred = x - x.mean((0, 1))
-    return min(_mobility(centred), _mobility(centred**2)) / steps
+    distance = np.abs(x - np.median(x, axis=(0, 1)))
+    return min(_mobility(x), _mobility(distance)) / steps
 
 
 def _mobility(x: np.ndarray) -> float:
