@@ -139,7 +139,7 @@ def _checks(design: Design, statistics: transitions.Statistics, share: float) ->
     if design.many:
         checks += [Worth(design), Drift(design, share)]
     if "diverging" in statistics and statistics["diverging"].any():
-        checks.append(Divergences(statistics["diverging"].astype(bool), share))
+        checks.append(Divergences(statistics["diverging"].astype(bool), design, share))
     return checks
 
 
