@@ -178,3 +178,13 @@ def test_looks_grow_until_enough_is_there_and_do_not_overshoot_by_much(per_draw)
     assert per_draw * draws >= 1000
     assert draws <= max(rule.min_draws, 1.4 * 1000 / per_draw)
     assert len(looks) < 25
+
+
+@pytest.mark.parametrize(
+    ("expected", "draws"),
+    [(0.0, 20), (1000.0, 20), (25.0, 40), (1.0, 100)],
+    ids=["unknown", "good", "fair", "bad"],
+)
+def test_the_first_look_falls_where_warm_up_foretells_enough(expected, draws):
+    assert pp.ess(1000).first_look(expected) == draws
+    assert pp.ess(1000, min_draws=70, max_draws=90).first_look(expected) == min(90, max(70, draws))

@@ -124,8 +124,8 @@ class Run:
         """Draw with frozen params: so many draws of every chain, or until the answer is accurate enough."""
         began = time.monotonic()
         rule = draws if isinstance(draws, Until) else None
-        due, most = (draws.min_draws, draws.max_draws) if isinstance(draws, Until) else (draws, draws)
-        self.progress.phase("sampling", most)
+        due = draws.first_look(self._worth_of_a_draw()) if isinstance(draws, Until) else draws
+        self.progress.phase("sampling", draws.max_draws if isinstance(draws, Until) else draws)
         self.lanes.facts = Facts()
         drawn: Drawn | None = None
         while (done := drawn.draws if drawn else 0) < due:
@@ -160,6 +160,12 @@ class Run:
         if self.lanes.nan_point:
             facts["nan_point"] = self.lanes.nan_point
         return facts
+
+    def _worth_of_a_draw(self) -> float:
+        """Effective draws in one draw of all chains, as the trials foretell; 0 where there were none."""
+        n_steps = getattr(self.target.params, "n_steps", 0)
+        worth = [trial.efficiency * trial.n_steps for trial in self.trials if trial.n_steps == n_steps]
+        return sum(len(block.chains) for block in self.blocks) * worth[0] if worth else 0.0
 
     def _advance(self, span: Span) -> Trace:
         self.blocks, trace = self.lanes.advance(self.target, self.blocks, span)

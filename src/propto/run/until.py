@@ -15,8 +15,9 @@ from propto.diagnosis.mixing import CHANCE, RHAT_CAUTION
 from propto.errors import NameMismatchError, OptionError
 from propto.names import listed
 
-# At the first look every chain has so many draws, and from one look to the next at most twice as many.
-FIRST_LOOK, LARGEST_STEP = 20, 2.0
+# At the first look every chain has so many draws, or up to so many if warm-up foretells that they are needed;
+# from one look to the next at most twice as many.
+FIRST_LOOK, LATEST_FIRST_LOOK, LARGEST_STEP = 20, 100, 2.0
 
 
 class Reached(NamedTuple):
@@ -76,6 +77,11 @@ class Until:
             for part in scores
         )
         return Reached(float(min(np.nan_to_num(design.size(part)).min() for part in scores)), agree)
+
+    def first_look(self, expected: float) -> int:
+        """How many draws to have at the first look, if one of all chains is expected to be worth so many."""
+        enough = math.ceil(self.effective_draws / expected) if expected > 0 else 0
+        return min(self.max_draws, max(self.min_draws, min(enough, LATEST_FIRST_LOOK)))
 
     def next_look(self, draws: int, reached: Reached) -> int:
         """How many draws to have at the next look; no more than now if it is enough."""
