@@ -16,6 +16,7 @@ import pytest
 from scipy import stats
 
 from propto.errors import OptionError, PriorError, TableError
+from propto.pooling.components import for_groups
 from propto.pooling.exact import Summary, pool_exact
 from propto.pooling.priors import parse_mu, parse_tau
 
@@ -60,6 +61,8 @@ def test_reference_tables(path):
         check_summary(pooled.tau, [expected["tau"]])
         check_summary(pooled.new_group, [expected["new"]])
         check_summary(pooled.theta, expected["theta"])
+        for name, mixture in (("mu", pooled.components.mu()), ("new", pooled.components.new_group())):
+            assert mixture.survival(0.0)[0] == pytest.approx(expected[name]["p_positive"], rel=1e-8)
         positive = [group["p_positive"] for group in expected["theta"]]
         np.testing.assert_allclose(pooled.prob_positive, positive, rtol=1e-8, atol=1e-15)
 
@@ -70,6 +73,21 @@ def check_summary(summary: Summary, expected: list[dict]) -> None:
     for name, level in (("q2.5", 0.025), ("q50", 0.5), ("q97.5", 0.975)):
         quantile = summary.quantiles[..., Summary.levels.index(level)]
         np.testing.assert_allclose(quantile, np.squeeze([e[name] for e in expected]), rtol=1e-8)
+
+
+@pytest.mark.parametrize("mu_text", ["flat", "student_t(3, 0, 10)"])
+def test_a_few_components_stand_for_all_in_a_large_table(mu_text):
+    rng = np.random.default_rng(4)
+    errors = rng.uniform(1, 3, 20_000)
+    y = rng.normal(size=20_000) + errors * rng.normal(size=20_000)
+    y[0] = 40.0  # an outlier knows tau best
+    pooled = pool_exact(y, errors, prior_mu=mu_text)
+    few = for_groups(pooled.components, pooled.marginal, pooled.tau_posterior)
+    assert few.weight.size < pooled.components.weight.size / 2
+    every = pooled.components.theta(y[:50], errors[:50] ** 2)
+    np.testing.assert_allclose(pooled.theta.mean[:50], every.mean(), rtol=1e-9)
+    np.testing.assert_allclose(pooled.theta.sd[:50], every.sd(), rtol=1e-9)
+    np.testing.assert_allclose(pooled.theta.quantiles[:50], every.quantile(LEVELS), rtol=1e-8, atol=1e-9)
 
 
 # Naive quadrature over mu and tau -------------------------------------------------------------------

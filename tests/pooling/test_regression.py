@@ -87,6 +87,7 @@ def test_reference_three_levels():
     assert fit.log_evidence == pytest.approx(expected["log_marginal_likelihood_flat_mu_density_1"], abs=1e-8)
     close_to(fit.mu, [expected["mu"]], ("mean", "sd", "q50", "q97.5"), 1e-8)
     assert fit.mu.quantiles[0] == pytest.approx(expected["mu"]["q2.5"], abs=1e-9)
+    assert fit.prob_coefficient_positive[0] == pytest.approx(expected["mu"]["p_positive"], rel=1e-8)
     close_to(fit.tau, [expected["sigma_lower"]], names, 1e-6)
     close_to(fit.between, [expected["sigma_upper"]], names, 1e-6)
     close_to(fit.cluster_effect, expected["group_means"], names, 1e-7)
@@ -363,3 +364,14 @@ def test_results_as_json_and_frame():
 def test_it_starts_without_jax():
     code = "import sys, propto.pooling.regression, propto.pooling.effects; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_heavy_tailed_prior_between_clusters_leaves_the_mean_to_be_known():
+    """Far out between clusters nothing but their means tells of mu, with a precision that vanishes."""
+    y, s = [0.2, 1.1, 0.8, 2.3, 1.9, 3.4, 2.6, 4.2], [0.4, 0.6, 0.3, 0.5, 0.4, 0.7, 0.3, 0.6]
+    fits = [
+        pool_regression(y, s, cluster=list("nnnsssww"), prior_between=prior)
+        for prior in ("halfcauchy(1)", "halfstudent_t(1, 1)")
+    ]
+    assert np.isfinite(fits[0].theta.mean).all()
+    np.testing.assert_allclose(fits[0].theta.mean, fits[1].theta.mean, rtol=1e-6)

@@ -58,7 +58,7 @@ class Batch:
 
     tables: Tables
     prior_mu: Flat | Normal
-    line: TauLine
+    line: TauLine[Floats]
     t: Floats
     step: Floats
     tau: Floats
@@ -262,7 +262,7 @@ def _given(tables: Tables, prior_mu: Flat | Normal, tau: Floats) -> tuple[Floats
     return log_spread, log_fit, centre + pull, variance
 
 
-def _lines(tables: Tables, prior_mu: Flat | Normal, prior_tau: TauPriors) -> TauLine:
+def _lines(tables: Tables, prior_mu: Flat | Normal, prior_tau: TauPriors) -> TauLine[Floats]:
     """The map from t to tau of each table; see `propto.pooling.tau`."""
     on_mu = 0.0 if isinstance(prior_mu, Flat) else prior_mu.sd**-2.0
     spread = (prior_tau.family.spread * prior_tau.scale)[:, None]
@@ -270,21 +270,20 @@ def _lines(tables: Tables, prior_mu: Flat | Normal, prior_tau: TauPriors) -> Tau
     left = np.log(np.minimum(spread, precision**-0.5))
     if isinstance(prior_tau.family, Uniform):
         lower = prior_tau.family.lower * prior_tau.scale[:, None]
-        return TauLine(left, np.log(spread) + 1, lower, spread)  # type: ignore[arg-type]
+        return TauLine(left, np.log(spread) + 1, lower, spread)
     least, most = (f.reduceat(tables.estimate, tables.start) for f in (np.minimum, np.maximum))
     scatter = np.maximum(most - least, np.sqrt(np.maximum.reduceat(tables.variance, tables.start)))
     if isinstance(prior_mu, Normal):
         away = np.maximum(np.abs(most - prior_mu.mean), np.abs(least - prior_mu.mean))
         scatter = np.maximum(scatter, np.maximum(away, prior_mu.sd * np.sqrt(tables.size)))
     right = np.log(np.maximum(spread, scatter[:, None])) + 1
-    return TauLine(left, right, 0.0, math.inf)  # type: ignore[arg-type]
+    return TauLine(left, right, np.zeros_like(left), np.full_like(left, math.inf))
 
 
 def _part(batch: Batch, which: Index) -> Batch:
     """The posteriors of some of the tables."""
     line = batch.line
-    lower, width = (x if np.ndim(x) == 0 else x[which] for x in (line.lower, line.width))  # type: ignore[index]
     arrays = ("t", "step", "tau", "log_likelihood", "weight", "mu_mean", "mu_variance", "log_evidence")
     some = {name: getattr(batch, name)[which] for name in (*arrays, "error", "limit_mu", "limit_tau")}
-    cut = TauLine(line.left[which], line.right[which], lower, width)  # type: ignore[index]
+    cut = TauLine(line.left[which], line.right[which], line.lower[which], line.width[which])
     return replace(batch, tables=batch.tables.part(which), line=cut, **some)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.pooling.gauss import gauss_rule
-from propto.pooling.marginal import GivenTau
+from propto.pooling.marginal import GivenTau, Marginal
 from propto.pooling.mixture import Mixture
+from propto.pooling.tau import TauPosterior
 
 Floats = NDArray[np.float64]
 
@@ -86,6 +87,35 @@ def components(weight: Floats, tau: Floats, even: NDArray[np.bool_], given: Give
     )
 
 
+def for_groups(joint: Components, marginal: Marginal, posterior: TauPosterior) -> Components:
+    """The components that the groups' effects need, fewer than all where the table tells tau well.
+
+    Each half of the nodes of tau gives way to a Gauss rule with the same low moments of log tau. An effect
+    depends on log tau smoothly, in its own sd by no more than ``1 + |y - mu| / sqrt(s**2 + tau**2)``; with
+    deviations of size d in these units n points are right to about ``d**(2 n)``.
+    """
+    joint, weight, log_tau = (
+        joint.likely(),
+        posterior.rule.weights,
+        np.log(np.maximum(posterior.nodes, 1e-300)),
+    )
+    centre = weight @ log_tau
+    sd = math.sqrt(weight @ (log_tau - centre) ** 2)
+    away = np.abs(marginal.estimate - joint.weight @ joint.mu_mean)
+    unlike = sd * (1 + float(np.max(away / np.sqrt(marginal.variance + math.exp(2 * centre)))))
+    count = _points(unlike)
+    if count is None or 4 * count > joint.weight.size:
+        return joint
+    halves = [posterior.rule.even, ~posterior.rule.even]
+    rules = [
+        gauss_rule(log_tau[None, half], weight[None, half] / weight[half].sum(), count) for half in halves
+    ]
+    tau = np.exp(np.concatenate([points[0] for points, _ in rules]))
+    shares = [weight[half].sum() * rule[1][0] for half, rule in zip(halves, rules, strict=True)]
+    even = np.repeat([True, False], count)
+    return components(np.concatenate(shares), tau, even, marginal.given(tau))
+
+
 def theta_given(
     estimate: Floats, variance: Floats, tau: Floats, mu_mean: Floats, mu_variance: Floats
 ) -> tuple[Floats, Floats]:
@@ -109,6 +139,11 @@ def _points_needed(weight: Floats, given: GivenTau) -> int | None:
     deviation = np.sqrt((shares * (variance - typical[:, None]) ** 2).sum(axis=1))
     shift = given.precision * np.abs(given.mean - given.prior.centre) * deviation / np.sqrt(typical)
     unlike = np.maximum(deviation / typical, shift)[weight > _RARE].max()
-    if unlike > 0.3:
+    return _points(float(unlike))
+
+
+def _points(unlike: float) -> int | None:
+    """How many points of a Gauss rule stand for deviations of this size; ``None`` if they are too large."""
+    if unlike > 0.5:
         return None
     return 1 + math.ceil(math.log(1e-10) / (2 * math.log(max(unlike, 1e-10))))

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from propto.errors import PriorError
 from propto.pooling import priors
-from propto.pooling.components import Components, components
+from propto.pooling.components import Components, components, for_groups
 from propto.pooling.groups import Groups
 from propto.pooling.marginal import GivenTau, Marginal, normal_priors
 from propto.pooling.pooled import Pooled, Summary
@@ -83,7 +83,7 @@ def pool_exact(
     rule = posterior.rule
     mu, mu_error = summarise(joint.mu(), joint.even)
     new_group, new_error = summarise(joint.new_group(), joint.even)
-    theta, prob_positive, shrinkage, theta_error = _groups(joint.likely(), y, s**2)
+    theta, prob_positive, shrinkage, theta_error = _groups(for_groups(joint, marginal, posterior), y, s**2)
     return Pooled(
         label=groups.label,
         estimate=y,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,12 +37,15 @@ class Lattice:
     error
         Sum over the axes of the largest relative change of an integral when the step along that axis
         was last halved, and the rounding of log g.
+    others
+        Logarithms of the other integrands at the points, shape (n, integrands - 1).
     """
 
     index: Index
     step: Floats
     log_g: Floats
     error: float
+    others: Floats
 
     @property
     def points(self) -> Floats:
@@ -80,7 +84,7 @@ class Lattice:
         )
 
 
-def integrate(log_g: Integrand, start: Floats, step: Floats, tolerance: float) -> Lattice:
+def integrate(log_g: Integrand, start: Floats, step: Floats, tolerance: float, ahead: int = 1) -> Lattice:
     """Integrate positive functions of a few variables that vanish in all directions.
 
     The lattice grows from its start points to every neighbour of a point that matters, and no further.
@@ -99,6 +103,8 @@ def integrate(log_g: Integrand, start: Floats, step: Floats, tolerance: float) -
         First spacing along each axis, shape (d,).
     tolerance
         Largest change at the last halving along any axis, relative to the integral.
+    ahead
+        How many steps a round of growth looks ahead at most: many where tails are long and points cheap.
 
     Returns
     -------
@@ -120,7 +126,7 @@ def integrate(log_g: Integrand, start: Floats, step: Floats, tolerance: float) -
     index = np.unique(np.rint(start / step).astype(np.int64), axis=0)
     values = _clean(log_g(index * step))
     for _ in range(_LEVELS):
-        index, values = _grow(log_g, index, values, step)
+        index, values = _grow(log_g, index, values, step, ahead)
         change = _changes(index, values)
         if change.max() <= tolerance:
             break
@@ -128,17 +134,21 @@ def integrate(log_g: Integrand, start: Floats, step: Floats, tolerance: float) -
         index, step = index * halved, step / halved
     rounding = 4 * np.finfo(float).eps * float(np.abs(values.max(axis=0)).max())
     keep = _alive(values)
-    return Lattice(index[keep], step, values[keep, 0], float(change.sum()) + rounding)
+    return Lattice(index[keep], step, values[keep, 0], float(change.sum()) + rounding, values[keep, 1:])
 
 
-def _grow(log_g: Integrand, index: Index, values: Floats, step: Floats) -> tuple[Index, Floats]:
-    """Add neighbours of the points that matter until there are none that are not there yet."""
-    while True:
-        fresh = _neighbours(index[_alive(values)], index)
+def _grow(log_g: Integrand, index: Index, values: Floats, step: Floats, ahead: int) -> tuple[Index, Floats]:
+    """Add neighbours of the points that matter until there are none that are not there yet.
+
+    Every round looks farther ahead than the last one, up to the most steps given.
+    """
+    for count in itertools.count(1):
+        fresh = _neighbours(index[_alive(values)], index, min(count, ahead))
         if not len(fresh):
             return index, values
         index = np.concatenate([index, fresh])
         values = np.concatenate([values, _clean(log_g(fresh * step))])
+    raise AssertionError  # the loop ends by its return
 
 
 def _alive(values: Floats) -> NDArray[np.bool_]:
@@ -146,12 +156,13 @@ def _alive(values: Floats) -> NDArray[np.bool_]:
     return np.asarray((values > values.max(axis=0) - _NEGLIGIBLE).any(axis=1))
 
 
-def _neighbours(points: Index, known: Index) -> Index:
-    """The neighbours of the points along every axis that are not known yet."""
+def _neighbours(points: Index, known: Index, reach: int) -> Index:
+    """The neighbours of the points along every axis, so many steps ahead, that are not known yet."""
     unit = np.eye(points.shape[1], dtype=np.int64)
-    around = np.concatenate([points + side * axis for axis in unit for side in (-1, 1)])
-    around = np.unique(around, axis=0)
-    return around[~np.isin(_key(around), _key(known))]
+    sides = [side for side in range(-reach, reach + 1) if side]
+    around = np.concatenate([points + side * axis for axis in unit for side in sides])
+    fresh = around[~np.isin(_key(around), _key(known))]
+    return fresh[np.unique(_key(fresh), return_index=True)[1]]
 
 
 def _key(index: Index) -> Index:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from propto.pooling.marginal import Marginal
 from propto.pooling.quadrature import Rule, trapezoid
 
 Floats = NDArray[np.float64]
+OneOrMany = TypeVar("OneOrMany", float, Floats)
 
 _STEP = 0.25
 _TOLERANCE = 1e-9
@@ -33,18 +34,19 @@ class Likelihood(Protocol):
 
 
 @dataclass(frozen=True)
-class TauLine:
+class TauLine(Generic[OneOrMany]):
     """The real line mapped to tau, so that every posterior of tau fades fast at both ends.
 
     ``tau = lower + u / (1 + u / width)`` with ``log u = t - exp(left - t) + exp(t - right)``:
     logarithmic between left and right, where the likelihood changes with tau, and running out doubly
     exponentially beyond, however heavy the tail. ``width`` is that of a prior's range, or infinite.
+    The four are numbers, or columns of them for many tables at once.
     """
 
-    left: float
-    right: float
-    lower: float
-    width: float
+    left: OneOrMany
+    right: OneOrMany
+    lower: OneOrMany
+    width: OneOrMany
 
     def tau(self, t: Floats) -> Floats:
         """Tau at each t, increasing."""
@@ -58,11 +60,11 @@ class TauLine:
         return rising, -2 * np.log1p(np.exp(log_u) / self.width)
 
     @property
-    def start(self) -> float:
+    def start(self: TauLine[float]) -> float:
         """Where the line begins to matter."""
         return self.left - math.log(_DEPTH)
 
-    def end(self, rate: float) -> float:
+    def end(self: TauLine[float], rate: float) -> float:
         """Where the line ends to matter, for a posterior that falls as ``u**-rate`` or faster."""
         return self.right + math.log(min(_DEPTH / rate, _FARTHEST - self.right))
 
@@ -74,7 +76,7 @@ class TauLine:
 class TauPosterior:
     """The posterior of tau: a quadrature rule over t, and the map from t to tau."""
 
-    line: TauLine
+    line: TauLine[float]
     rule: Rule
 
     @cached_property
@@ -106,7 +108,7 @@ def tau_posterior(marginal: Marginal, prior: TauPrior, orders: Sequence[float], 
 
 def integrate_tau(
     given: Callable[[Floats], Likelihood],
-    line: TauLine,
+    line: TauLine[float],
     prior: TauPrior,
     orders: Sequence[float],
     limit: float,
@@ -124,14 +126,14 @@ def integrate_tau(
     return TauPosterior(line, trapezoid(split, orders, line.start, line.end(rate), _STEP, _TOLERANCE))
 
 
-def _line(marginal: Marginal, prior: TauPrior) -> TauLine:
+def _line(marginal: Marginal, prior: TauPrior) -> TauLine[float]:
     """The line for a table: between the sd that mu would have at tau = 0 and the scatter of the data."""
     precision = float(np.sum(1 / marginal.variance) + marginal.prior.precision.max())
     scatter = max(float(np.ptp(marginal.estimate)), math.sqrt(marginal.variance.max()))
     return tau_line(prior, precision**-0.5, max(scatter, marginal.prior.reach))
 
 
-def tau_line(prior: TauPrior, smallest: float, largest: float) -> TauLine:
+def tau_line(prior: TauPrior, smallest: float, largest: float) -> TauLine[float]:
     """Put left and right where the posterior has stopped changing its shape.
 
     Below the smallest scale of the data, and below that of the prior, nothing depends on tau any more;

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from propto.errors import OptionError
+from propto.pooling.display import findings_html, groups_html
 from propto.pooling.effects.families import Effects, NormalEffects, parse_effects
 from propto.pooling.effects.fit import pool_effects
 from propto.pooling.effects.result import EffectsFit
 from propto.pooling.pooled import plain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
 
 Floats = NDArray[np.float64]
@@ -87,6 +90,18 @@ class Ladder:
         import pandas as pd
 
         return pd.DataFrame(self.to_dict()["effects"])
+
+    def report(self, path: str | Path | None = None, **parts: Any) -> str | Path:
+        """Write the report, or return its text; see `propto.report`."""
+        import propto
+
+        return propto.report(self, path, **parts)
+
+    def _repr_html_(self) -> str:
+        """The findings, and the groups under normal effects, as a notebook shows them."""
+        from propto.pooling.findings import ladder_findings
+
+        return findings_html(ladder_findings(self)) + groups_html(self.normal)
 
 
 def compare_effects(

@@ -11,28 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.errors import OptionError
-from propto.pooling.marginal import gamma_rule
 from propto.pooling.quadrature import log_sum
 
 Floats = NDArray[np.float64]
 
 _NEARLY_NORMAL = 1e6  # degrees of freedom
-_STEP = 0.5  # of the rule behind Student's t; its error is about exp(-pi**2 / step)
+_STEP = 0.6  # of the rule behind Student's t; its error is about exp(-pi**2 / step)
+_ALIKE = 20.0  # degrees of freedom that differ by less than this factor share their points
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A distribution of effects ``sum_m weight_m Normal(about_mu_m mu, scale_m tau)``.
+    """Distributions of effects ``sum_c weight_sc Normal(about_mu_c mu, scale_c tau)``, one for each shape s.
+
+    All shapes have the same parts, and differ in the weights.
 
     Parameters
     ----------
-    log_weight, scale
-        Shape (m,); a scale of 0 is a spike.
+    weight
+        Shape (S, C); each row sums to 1.
+    scale
+        Shape (C,); a scale of 0 is a spike.
     about_mu
-        1 where a part lies about mu, 0 where it lies about zero, shape (m,).
+        1 where a part lies about mu, 0 where it lies about zero, shape (C,).
     """
 
-    log_weight: Floats
+    weight: Floats
     scale: Floats
     about_mu: Floats
 
@@ -55,9 +59,9 @@ class NormalEffects:
     def __str__(self) -> str:
         return self.name
 
-    def parts(self, tau: float, shape: float, farthest: float) -> Parts:
+    def parts(self, tau: float, shapes: Floats, farthest: float) -> Parts:
         """The one part; nothing depends on the shape."""
-        return Parts(np.zeros(1), np.ones(1), np.ones(1))
+        return Parts(np.ones((1, 1)), np.ones(1), np.ones(1))
 
 
 @dataclass(frozen=True)
@@ -99,14 +103,14 @@ class StudentTEffects:
         """A new effect has moments below this order."""
         return 1.0 if self.df is None else self.df
 
-    def parts(self, tau: float, shape: float, farthest: float) -> Parts:
+    def parts(self, tau: float, shapes: Floats, farthest: float) -> Parts:
         """Normals of variance ``tau**2 / x`` with ``x ~ Gamma(df/2, df/2)``.
 
         ``farthest`` is the largest distance from mu that matters.
         """
-        df = 1 / max(shape, 1 / _NEARLY_NORMAL) if self.df is None else self.df
-        log_x, log_weight = precision_rule(df, (tau / farthest) ** 2)
-        return Parts(log_weight, np.exp(-0.5 * log_x), np.ones(log_x.size))
+        df = 1 / np.maximum(shapes, 1 / _NEARLY_NORMAL) if self.df is None else np.array([self.df])
+        log_x, weight = precision_rules(df, (tau / farthest) ** 2)
+        return Parts(weight, np.exp(-0.5 * log_x), np.ones(log_x.size))
 
 
 @dataclass(frozen=True)
@@ -147,10 +151,10 @@ class SpikeAndSlab:
         """The range of the share, where it is estimated."""
         return (0.0, 1.0) if self.share is None else None
 
-    def parts(self, tau: float, shape: float, farthest: float) -> Parts:
+    def parts(self, tau: float, shapes: Floats, farthest: float) -> Parts:
         """The spike and the slab."""
-        share = shape if self.share is None else self.share
-        return Parts(_log_shares(share), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+        shares = shapes if self.share is None else np.array([self.share])
+        return Parts(np.stack([shares, 1 - shares], axis=1), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
 
 
 @dataclass(frozen=True)
@@ -194,10 +198,10 @@ class TwoNormals:
         """The range of the share, where it is estimated."""
         return (0.0, 0.5) if self.share is None else None
 
-    def parts(self, tau: float, shape: float, farthest: float) -> Parts:
+    def parts(self, tau: float, shapes: Floats, farthest: float) -> Parts:
         """The wide and the narrow normal."""
-        share = shape if self.share is None else self.share
-        return Parts(_log_shares(share), np.array([self.ratio, 1.0]), np.ones(2))
+        shares = shapes if self.share is None else np.array([self.share])
+        return Parts(np.stack([shares, 1 - shares], axis=1), np.array([self.ratio, 1.0]), np.ones(2))
 
 
 Effects = NormalEffects | StudentTEffects | SpikeAndSlab | TwoNormals
@@ -253,14 +257,37 @@ def parse_effects(text: str | Effects) -> Effects:
         raise OptionError(f"effects {text!r}: {reason} Known forms: {_FORMS}.") from None
 
 
-def precision_rule(df: float, smallest: float) -> tuple[Floats, Floats]:
-    """Points log x and log weights for ``x ~ Gamma(df/2, df/2)``; below ``smallest`` nothing changes."""
-    floor = -70.0 / df - 5  # less than exp(-35) lies below
-    log_x, log_weight = gamma_rule(df, max(floor, min(0.0, math.log(max(smallest, 1e-300)))) - 1, _STEP)
-    keep = log_weight > log_weight.max() - 40
-    return log_x[keep], log_weight[keep] - log_sum(log_weight[keep])
+def precision_rules(df: Floats, smallest: float) -> tuple[Floats, Floats]:
+    """Points log x and weights, shape (S, C), for ``x ~ Gamma(df/2, df/2)`` with S degrees of freedom.
+
+    Below ``smallest`` nothing changes with x any more. Degrees of freedom that are alike share their
+    points, which halves and halves again what is to be evaluated there.
+    """
+    band = np.floor(np.log(df) / math.log(_ALIKE))
+    rules = [(band == b, *_rule(df[band == b], smallest)) for b in np.unique(band)]
+    weight = np.zeros((df.size, sum(log_x.size for _, log_x, _ in rules)))
+    start = 0
+    for rows, log_x, weights in rules:
+        weight[rows, start : start + log_x.size] = weights
+        start += log_x.size
+    return np.concatenate([log_x for _, log_x, _ in rules]), weight
 
 
-def _log_shares(share: float) -> Floats:
-    """Logarithms of a share and of the rest."""
-    return np.log(np.array([max(share, 1e-300), max(1 - share, 1e-300)]))
+def _rule(df: Floats, smallest: float) -> tuple[Floats, Floats]:
+    """Points log x and weights of the trapezoidal rule for degrees of freedom that are alike.
+
+    The rule runs in t with ``log x = t - exp(left - t)``, which runs out doubly exponentially to the left
+    of the last point where anything changes. Its step follows the narrowest of the gamma distributions,
+    its ends the widest.
+    """
+    if df.min() >= _NEARLY_NORMAL:
+        return np.zeros(1), np.ones((df.size, 1))
+    least, half = df.min() / 2, df[:, None] / 2
+    left = max(-35 / least - 5, min(0.0, math.log(max(smallest, 1e-300)))) - 1  # exp(-35) lies below
+    margin = math.log(1 + 40 / least + math.sqrt(80 / least))
+    t = np.arange(left - margin, margin + math.exp(left), _STEP / math.sqrt(1 + df.max() / 8))
+    log_x = t - np.exp(left - t)
+    log_weight = half * (log_x - np.exp(log_x)) + np.log1p(np.exp(left - t))
+    log_weight -= log_sum(log_weight)[:, None]
+    keep = (log_weight > -40).any(axis=0)
+    return log_x[keep], np.exp(log_weight[:, keep])

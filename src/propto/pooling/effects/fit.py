@@ -31,6 +31,7 @@ from propto.pooling.tables import Table
 Floats = NDArray[np.float64]
 
 _NEARLY_NORMAL = 1e6  # degrees of freedom
+_KERNELS = 1e-7  # error of probabilities from the kernels that stand for the posterior of mu
 _SURPRISED = 1e-4  # share of a score that the posterior may not know well
 
 
@@ -155,8 +156,10 @@ def _moment_limits(
 
     Tau falls as there. Mu can be far away with a large tau, as there; or with any tau if every estimate
     is far out in a tail ``|y - mu|**-(nu + 1)`` of the effects or of the errors. A new effect falls as
-    the heaviest of tau, mu and its own distribution.
+    the heaviest of tau, mu and its own distribution. Where every effect may be zero by a spike, no estimate
+    says anything about a large tau.
     """
+    k = 0 if family.has_spike else k
     tail = min(family.tail_index, math.inf if df is None else float(df.min()))
     limit_tau = k + on_tau.tail_index + min(on_mu.tail_index, 0.0)
     limit_mu = min(k + on_tau.tail_index, k * (tail + 1)) + on_mu.tail_index
@@ -174,7 +177,7 @@ def _result(groups: Groups, posterior: Posterior, limits: dict[str, float], df: 
     mu, mu_error = summarise_one(halves, mean_mixture)
     new_group, new_error = summarise_one(halves, new_group_mixture)
     per_group = group_posterior(halves)
-    inner = sum(node.weight * node.mu.error for half in halves for node in half)
+    inner = sum(node.weight * node.sheet.mu.error for half in halves for node in half)
     return EffectsFit(
         label=groups.label,
         estimate=groups.estimate,
@@ -193,7 +196,7 @@ def _result(groups: Groups, posterior: Posterior, limits: dict[str, float], df: 
         shrinkage=per_group.shrinkage,
         log_score=_scores(posterior, per_group),
         log_evidence=posterior.lattice.log_integral,
-        error_bound=max(posterior.lattice.error, inner, mu_error, new_error, per_group.error),
+        error_bound=max(_KERNELS, posterior.error, inner, mu_error, new_error, per_group.error),
         posterior=posterior,
     )
 

@@ -1,4 +1,4 @@
-"""The estimates given the scale and the shape of their distribution: a mixture of normals for each."""
+"""The estimates given tau: mixtures of normals, the same ones for every shape but for their weights."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from propto.pooling.effects.families import Parts, precision_rule
+from propto.pooling.effects.families import Parts, precision_rules
 
 Floats = NDArray[np.float64]
 
 _TILE = 2**17  # elements of a temporary array
+_LEAST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ class Errors:
         if df is None:
             return cls(estimate, np.zeros_like(variance), variance)
         smallest = float(std_error.min() / _farthest(estimate, std_error)) ** 2
-        rules = {value: precision_rule(float(value), smallest) for value in np.unique(df)}
+        rules = {value: precision_rules(np.array([value]), smallest) for value in np.unique(df)}
         size = max(log_x.size for log_x, _ in rules.values())
-        log_x, log_weight = np.zeros((size, df.size)), np.full((size, df.size), -np.inf)
+        log_x, weight = np.zeros((size, df.size)), np.zeros((size, df.size))
         for value, (points, weights) in rules.items():
             log_x[: points.size, df == value] = points[:, None]
-            log_weight[: weights.size, df == value] = weights[:, None]
-        return cls(estimate, log_weight, variance * np.exp(-log_x))
+            weight[: points.size, df == value] = weights.T
+        return cls(estimate, np.log(np.maximum(weight, _LEAST)), variance * np.exp(-log_x))
 
     def part(self, some: slice) -> Errors:
         """Those of some groups."""
@@ -60,16 +61,6 @@ class Errors:
         """The largest distance between a mean and an estimate that matters."""
         return _farthest(self.estimate, np.sqrt(self.variance.min(axis=0)))
 
-    def given(self, parts: Parts, tau: float) -> GivenShape:
-        """The distribution of the estimates for effects of these parts."""
-        n, m = len(self.variance), parts.scale.size
-        inner, log_part, about = (
-            np.repeat(part, n)[:, None]
-            for part in ((parts.scale * tau) ** 2, parts.log_weight, parts.about_mu)
-        )
-        error = np.tile(self.variance, (m, 1))
-        return GivenShape(self.estimate, np.tile(self.log_weight, (m, 1)) + log_part, inner, error, about)
-
 
 def _farthest(estimate: Floats, std_error: Floats) -> float:
     """With few groups mu may lie far from all estimates."""
@@ -77,80 +68,90 @@ def _farthest(estimate: Floats, std_error: Floats) -> float:
 
 
 @dataclass(frozen=True)
-class GivenShape:
-    """The estimates as mixtures of C normals ``Normal(about_mu mu, inner + error)``.
+class GivenTau:
+    """The estimates as mixtures of C x N normals ``Normal(about_mu mu, inner + error)``, for S shapes.
 
     Parameters
     ----------
-    estimate
-        Shape (k,).
-    log_weight, error
-        Log weights and variances of the errors, shape (C, k).
-    inner, about_mu
-        Variances of the effects, and whether they lie about mu or about zero, shape (C, 1).
+    errors
+        The estimates around the effects.
+    parts
+        The distribution of the effects.
+    tau
+        Its scale.
     """
 
-    estimate: Floats
-    log_weight: Floats
-    inner: Floats
-    error: Floats
-    about_mu: Floats
+    errors: Errors
+    parts: Parts
+    tau: float
+
+    def some(self, some: slice) -> GivenTau:
+        """The same for some groups."""
+        return GivenTau(self.errors.part(some), self.parts, self.tau)
+
+    @property
+    def inner(self) -> Floats:
+        """Variances of the effects' parts, shape (C, 1, 1)."""
+        return ((self.parts.scale * self.tau) ** 2)[:, None, None]
 
     @property
     def variance(self) -> Floats:
-        """Variance of the estimates, shape (C, k)."""
-        return self.inner + self.error
-
-    @property
-    def at_zero(self) -> NDArray[np.bool_]:
-        """Which parts are a spike at zero, shape (C,)."""
-        return np.asarray((self.inner == 0) & (self.about_mu == 0))[:, 0]
-
-    def log_terms(self, mu: Floats, some: slice) -> Floats:
-        """Log of every part of ``p(y_j | mu)``, shape (C, n, groups)."""
-        variance = self.inner + self.error[:, some]
-        height = self.log_weight[:, some] - 0.5 * np.log(2 * math.pi * variance)
-        away = self.estimate[some] - self.about_mu[:, :, None] * mu[:, None]
-        away *= away
-        away *= (-0.5 / variance)[:, None]
-        away += height[:, None]
-        return np.asarray(away)
-
-    def log_likelihood(self, mu: Floats) -> Floats:
-        """``log p(y_j | mu)`` of every group, shape (n, k)."""
-        rows = max(1, _TILE // (mu.size * self.inner.size))
-        cuts = range(0, self.estimate.size, rows)
-        return np.concatenate([log_total(self.log_terms(mu, slice(i, i + rows))) for i in cuts], axis=1)
-
-    def total(self, mu: Floats) -> Floats:
-        """``sum_j log p(y_j | mu)``, shape (n,)."""
-        return self.log_likelihood(mu).sum(axis=1)
-
-    def curvature(self) -> Floats:
-        """What the curvature of ``-log p(y_j | mu)`` along mu never exceeds, shape (k,).
-
-        Its value at ``mu = y_j``, where the narrow parts about mu weigh most.
-        """
-        nearest = self.log_terms(np.zeros(1), slice(None))[:, 0]
-        about = self.log_weight - 0.5 * np.log(2 * math.pi * self.variance)
-        log_height = np.where(self.about_mu > 0, about, nearest)
-        height = np.exp(log_height - log_height.max(axis=0))
-        return np.asarray((height * self.about_mu / self.variance).sum(axis=0) / height.sum(axis=0))
+        """Variances of the estimates, shape (C, N, k)."""
+        return self.inner + self.errors.variance
 
     @property
     def pull(self) -> Floats:
-        """``error / (inner + error)``: the weight of the mean in an effect's mean, shape (C, k)."""
-        return self.error / self.variance
+        """``error / (inner + error)``: the weight of the mean in an effect's mean, shape (C, N, k)."""
+        return self.errors.variance / self.variance
+
+    def terms(self, mu: Floats) -> tuple[Floats, Floats]:
+        """Parts of ``p(y_j | mu)`` but their weight, over the largest, shape (C, N, n, k); and its log."""
+        variance = self.variance
+        height = self.errors.log_weight - 0.5 * np.log(2 * math.pi * variance)
+        log = (self.errors.estimate - self.parts.about_mu[:, None, None] * mu[:, None])[:, None]
+        log = log * log * (-0.5 / variance)[:, :, None]
+        log += height[:, :, None]
+        top = log.max(axis=(0, 1))
+        log -= top
+        return np.exp(log, out=log), top
+
+    def log_likelihood(self, mu: Floats) -> Floats:
+        """``log p(y_j | mu)`` of every shape and group, shape (S, n, k)."""
+        k, size = self.errors.estimate.size, self.errors.variance.shape[0] * self.parts.scale.size * mu.size
+        width = max(1, _TILE // size)
+        cuts = [self.some(slice(i, i + width)) for i in range(0, k, width)]
+        return np.concatenate([given._log_sum(*given.terms(mu)) for given in cuts], axis=2)
+
+    def _log_sum(self, terms: Floats, top: Floats) -> Floats:
+        return np.log(self.sums(terms)) + top
+
+    def sums(self, terms: Floats) -> Floats:
+        """Sum the terms with the weights of every shape, shape (S, n, k)."""
+        return np.maximum(products(self.parts.weight, terms.sum(axis=1)), _LEAST)
+
+    def total(self, mu: Floats) -> Floats:
+        """``sum_j log p(y_j | mu)``, shape (S, n)."""
+        return self.log_likelihood(mu).sum(axis=2)
+
+    def curvature(self) -> Floats:
+        """What the curvature of ``-log p(y_j | mu)`` along mu never exceeds for any shape, shape (k,).
+
+        Its value at ``mu = y_j``, where the narrow parts about mu weigh most.
+        """
+        about = self.parts.about_mu[:, None, None]
+        variance, away = self.variance, (1 - about) * self.errors.estimate
+        log_height = self.errors.log_weight - 0.5 * np.log(variance) - 0.5 * away * away / variance
+        height = np.exp(log_height - log_height.max(axis=(0, 1)))
+        bent, total = (
+            products(self.parts.weight, part.sum(axis=1)[:, None])
+            for part in (height * about / variance, height)
+        )
+        return np.asarray((bent / total).max(axis=(0, 1)))
 
 
-def log_total(terms: Floats) -> Floats:
-    """Logarithm of the sum of exponentials along the first axis, along which sums are fast."""
-    if len(terms) == 1:
-        return terms[0]
-    top = terms.max(axis=0)
-    away = terms - top
-    np.exp(away, out=away)
-    total = away.sum(axis=0)
-    np.log(total, out=total)
-    total += top
-    return np.asarray(total)
+def products(weight: Floats, terms: Floats) -> Floats:
+    """Give ``sum_c weight_ac terms_cnk``, shape (A, n, k), in products too small for the threads of BLAS.
+
+    These cost more here than they give.
+    """
+    return np.swapaxes(weight @ np.swapaxes(terms, 0, 1), 0, 1)

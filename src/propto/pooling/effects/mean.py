@@ -1,4 +1,4 @@
-"""The posterior of mu given scale and shape: a quadrature, and the mixture of normals through its nodes."""
+"""The posterior of mu and the shape given tau: a quadrature, and the mixture of normals through its nodes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.pooling import lattice
-from propto.pooling.effects.likelihood import GivenShape
+from propto.pooling.effects.likelihood import GivenTau
 from propto.pooling.gauss import gauss_rule
 from propto.pooling.priors import Flat, MuPrior, Normal
+from propto.pooling.quadrature import log_sum
 
 Floats = NDArray[np.float64]
 
-_STEP, _TOLERANCE = 0.55, 1e-6
+_STEP, _TOLERANCE = 0.45, 1e-7
 _WIDTH = 1.0  # of a kernel, in units of the spacing: its ripple is about exp(-2 (pi _WIDTH)**2)
 _LINEAR = 4.0  # how many standard deviations beyond the data the nodes stay equidistant
+_CUBE = 0.1  # how much faster the line runs out than a hyperbolic sine
+_AHEAD = 8
+_RARE = 1e-10
 _SEEDS = 90  # values of the estimates, over all groups, where a peak of a small table may hide
 _SCANNED = 10_000  # values of mu, over all groups, that a small table is scanned at from end to end
 _NARROW = 0.4  # where mu is this narrow beside tau, few points stand for all of them
@@ -46,36 +50,46 @@ class MuPoints:
 
 @dataclass(frozen=True)
 class MuPosterior:
-    """Quadrature over mu: nodes, their shares, the spacing about them.
+    """Quadrature over mu: nodes, their shares, the spacing about them, and what the shapes have of each.
 
     Parameters
     ----------
     mu, weight, spacing
         Shape (n,).
+    by_shape
+        Share of every shape in the weight of each node, shape (S, n): columns sum to 1.
     log_integral
-        Logarithm of the integral of likelihood times prior.
+        Logarithm of the integral of likelihood times priors, of every shape, shape (S,).
     error
-        Relative change of the integral when the step was last halved.
+        Relative change of an integral when the step was last halved.
     """
 
     mu: Floats
     weight: Floats
     spacing: Floats
-    log_integral: float
+    by_shape: Floats
+    log_integral: Floats
     error: float
 
     @cached_property
+    def within(self) -> slice:
+        """The nodes between the ends that are next to nothing."""
+        found = np.flatnonzero(self.weight > _RARE)
+        return slice(int(found[0]), int(found[-1]) + 1)
+
+    @cached_property
     def kernels(self) -> MuPoints:
-        """Normal kernels at the nodes whose mixture passes through the density at every node.
+        """Normal kernels at the nodes within the ends, whose mixture passes through the density at each.
 
         A smooth density that the trapezoidal rule integrates is such a mixture, up to a ripple far below
         the rule's own error.
         """
-        sd = _WIDTH * self.spacing
-        away = (self.mu[:, None] - self.mu) / sd
+        mu, spacing = self.mu[self.within], self.spacing[self.within]
+        sd = _WIDTH * spacing
+        away = (mu[:, None] - mu) / sd
         bells = np.exp(-0.5 * away * away) / (math.sqrt(2 * math.pi) * sd)
-        mixing = np.linalg.solve(bells, np.diag(1 / self.spacing))
-        return MuPoints(self.mu, self.weight, sd, np.asarray(mixing, dtype=float))
+        mixing = np.linalg.solve(bells, np.diag(1 / spacing))
+        return MuPoints(mu, self.weight[self.within], sd, np.asarray(mixing, dtype=float))
 
     def points(self, tau: float) -> MuPoints:
         """The kernels; or, where mu is narrow beside tau, n points, right to ``(sd / tau)**(2 n)``."""
@@ -88,38 +102,74 @@ class MuPosterior:
         return MuPoints(mu[0], weight[0], np.zeros(mu.size), np.eye(mu.size))
 
 
-def mu_posterior(given: GivenShape, prior: MuPrior) -> MuPosterior:
-    """Integrate over mu.
+@dataclass(frozen=True)
+class MuLine:
+    """The real line mapped to mu: equidistant over the data, and running out fast along any tail.
 
-    The nodes lie at ``mu = m + r c sinh(z / c)``: r is a width that no peak of the likelihood falls below,
-    c keeps them equidistant over the data and lets them run out along a heavy tail.
+    ``mu = centre + width bend sinh(u + u**3 / 10)`` with ``u = z / bend``.
     """
-    curvature, (loc, precision) = given.curvature(), _about(prior)
-    total = float(curvature.sum()) + precision
-    centre = float(curvature @ given.estimate + precision * loc) / total
-    radius = total**-0.5
-    ends = [*(given.estimate.min(), given.estimate.max()), *([loc] if precision else [])]
-    bend = _LINEAR + float(np.ptp(ends)) / radius
+
+    centre: float
+    width: float
+    bend: float
+
+    def mu(self, z: Floats) -> Floats:
+        """Mu at each z, increasing."""
+        u = z / self.bend
+        return np.asarray(self.centre + self.width * self.bend * np.sinh(u + _CUBE * u**3))
+
+    def slope(self, z: Floats) -> Floats:
+        """The derivative d mu / dz."""
+        u = z / self.bend
+        return np.asarray(self.width * np.cosh(u + _CUBE * u**3) * (1 + 3 * _CUBE * u**2))
+
+    def z(self, mu: Floats) -> Floats:
+        """The z at each mu, by the formula for cubics with one real root."""
+        rise = np.arcsinh((mu - self.centre) / (self.width * self.bend))
+        root = math.sqrt(1 / (3 * _CUBE))
+        return np.asarray(2 * self.bend * root * np.sinh(np.arcsinh(1.5 * rise / root) / 3))
+
+
+def mu_posterior(given: GivenTau, log_share: Floats, prior: MuPrior) -> MuPosterior:
+    """Integrate over mu, for shapes of these prior shares; no peak is narrower than the line's width."""
+    line = _line(given, prior)
 
     def log_g(z: Floats) -> Floats:
-        mu = centre + radius * bend * np.sinh(z[:, 0] / bend)
-        slope = np.log(radius) + np.log(np.cosh(z[:, 0] / bend))
-        return (given.total(mu) + prior.log_density(mu) + slope)[:, None]
+        mu = line.mu(z[:, 0])
+        each = (given.total(mu) + prior.log_density(mu) + np.log(line.slope(z[:, 0]))).T + log_share
+        return each if log_share.size == 1 else np.concatenate([log_sum(each)[:, None], each], axis=1)
 
-    k = given.estimate.size
-    levels = np.linspace(0, 1, min(max(_SEEDS // k, 2), k))
-    seeds = np.append(np.quantile(given.estimate, levels), loc if precision else centre)
-    seeds = bend * np.arcsinh((seeds - centre) / (radius * bend))
-    few = np.ptp(seeds) * k < _SCANNED * _STEP
+    seeds = line.z(_seeds(given.errors.estimate, line.centre))
+    few = np.ptp(seeds) * given.errors.estimate.size < _SCANNED * _STEP
     between = np.arange(seeds.min(), seeds.max(), _STEP) if few else np.empty(0)
     start = np.concatenate([seeds, between, _STEP * np.arange(-17, 18)])[:, None]
-    found = lattice.integrate(log_g, start, np.array([_STEP]), _TOLERANCE)
-    z = found.points[:, 0]
-    order = np.argsort(z)
-    z, weight = z[order], found.weights[order]
-    mu = centre + radius * bend * np.sinh(z / bend)
-    spacing = found.step[0] * radius * np.cosh(z / bend)
-    return MuPosterior(mu, weight, spacing, found.log_integral, found.error)
+    found = lattice.integrate(log_g, start, np.array([_STEP]), _TOLERANCE, _AHEAD)
+    order = np.argsort(found.index[:, 0])
+    z, log_all = found.points[order, 0], found.log_g[order]
+    each = found.others[order].T if log_share.size > 1 else log_all[None]
+    return MuPosterior(
+        line.mu(z),
+        found.weights[order],
+        found.step[0] * line.slope(z),
+        np.exp(each - log_all),
+        log_sum(each) + math.log(found.step[0]),
+        found.error,
+    )
+
+
+def _line(given: GivenTau, prior: MuPrior) -> MuLine:
+    """The line for a value of tau."""
+    estimate, curvature, (loc, precision) = given.errors.estimate, given.curvature(), _about(prior)
+    total = float(curvature.sum()) + precision
+    ends = [*(estimate.min(), estimate.max()), *([loc] if precision else [])]
+    centre = float(curvature @ estimate + precision * loc) / total
+    return MuLine(centre, total**-0.5, _LINEAR + float(np.ptp(ends)) * math.sqrt(total))
+
+
+def _seeds(estimate: Floats, centre: float) -> Floats:
+    """Where a peak may be: some of the estimates, and the centre."""
+    levels = np.linspace(0, 1, min(max(_SEEDS // estimate.size, 2), estimate.size))
+    return np.append(np.quantile(estimate, levels), centre)
 
 
 def _about(prior: MuPrior) -> tuple[float, float]:

@@ -3,50 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from propto.pooling import lattice
-from propto.pooling.effects.families import Effects, Parts
-from propto.pooling.effects.likelihood import Errors, GivenShape
-from propto.pooling.effects.mean import MuPosterior, mu_posterior
-from propto.pooling.gauss import gauss_rule
+from propto.pooling.effects.families import Effects
+from propto.pooling.effects.likelihood import Errors, GivenTau
+from propto.pooling.effects.mean import MuPoints, MuPosterior, mu_posterior
+from propto.pooling.effects.shapes import ShapeRule
 from propto.pooling.lattice import Lattice
 from propto.pooling.pooled import Summary
 from propto.pooling.priors import Flat, MuPrior, Normal, TauPrior
+from propto.pooling.quadrature import log_sum
 from propto.pooling.summaries import MARGIN
 from propto.pooling.tau import TauLine, TauPosterior, tau_line
 
 Floats = NDArray[np.float64]
 
 _STEP = 0.4
-# Change at the last halving, by the number of axes; what is kept is right to about its square.
-_TOLERANCE = {1: 1e-5, 2: 1e-3}
+_TOLERANCE = 1e-5  # change at the last halving; what is kept is right to about its square
 _SCAN = 1.0  # spacing of the values of tau that look for the posterior
-_SHAPES = (-1.5, -0.5, 0.5, 1.5)  # and of the shapes
+_SHAPES = (16, 32, 64, 128)  # steps of the rule over the shapes
+_SHAPE_TOLERANCE = 1e-4  # change when they were doubled
 _NEGLIGIBLE = 1e-11
-_SHAPE_POINTS = 10
-
-
-@dataclass(frozen=True)
-class ShapeLine:
-    """The real line mapped to a range: ``low + (high - low) / (1 + exp(-pi sinh x))``."""
-
-    low: float
-    high: float
-
-    def shape(self, x: ArrayLike) -> Floats:
-        """The shape at each x, increasing."""
-        swing = math.pi * np.sinh(np.asarray(x, dtype=float))
-        return self.low + (self.high - self.low) / (1 + np.exp(-swing))
-
-    def log_prior(self, x: float) -> float:
-        """Log density of a uniform prior on the range, per unit of x."""
-        swing = abs(math.pi * math.sinh(x))
-        return math.log(math.pi * math.cosh(x)) - swing - 2 * math.log1p(math.exp(-swing))
 
 
 @dataclass(frozen=True)
@@ -83,65 +65,103 @@ class Problem:
             largest = max(largest, reach, width * math.sqrt(estimate.size))
         return tau_line(self.prior_tau, float(np.sum(error**-2.0)) ** -0.5, largest)
 
-    @cached_property
-    def shapes(self) -> ShapeLine | None:
-        """The line of the shape, where it is estimated."""
-        return None if self.effects.shape_range is None else ShapeLine(*self.effects.shape_range)
-
-    def node(self, weight: float, tau: float, shape: float) -> Node:
-        """Everything at one value of tau and of the shape."""
-        parts = self.effects.parts(tau, shape, self.errors.farthest)
-        return Node(
-            weight, tau, parts, self.errors, mu_posterior(self.errors.given(parts, tau), self.prior_mu)
-        )
-
-    def shape(self, x: Floats) -> Floats:
-        """The shape at each x; zeros where it is given."""
-        return np.zeros(x.size) if self.shapes is None else self.shapes.shape(x)
-
-    def log_g(self, points: Floats) -> Floats:
-        """Log posterior at the points, with the moments of tau that must be right too."""
-        return np.array([self._one(point) for point in points])
-
-    def _one(self, point: Floats) -> list[float]:
-        tau = float(self.line.tau(point[:1])[0])
-        prior = sum(float(part[0]) for part in self.line.log_slope(point[:1]))
-        prior += float(self.prior_tau.log_density(tau))
-        prior += 0.0 if self.shapes is None else self.shapes.log_prior(float(point[1]))
-        mu = self.node(1.0, tau, float(self.shape(point[-1:])[0])).mu
-        log_g = mu.log_integral + prior
-        orders = [r for r in (1, 2) if r + MARGIN <= self.limit_tau]
-        return [log_g, *(log_g + r * math.log(max(tau, 1e-300)) for r in orders)]
-
     def solve(self) -> Posterior:
-        """Integrate over tau and the shape."""
-        axes = [np.arange(self.line.left - 1, self.line.right + 1, _SCAN)]
-        axes += [] if self.shapes is None else [np.array(_SHAPES)]
-        start = np.stack([axis.ravel() for axis in np.meshgrid(*axes)], axis=1)
-        found = lattice.integrate(self.log_g, start, np.full(len(axes), _STEP), _TOLERANCE[len(axes)])
-        return Posterior(self, found)
+        """Integrate over tau and the shape; a coarse look at all of tau tells how many shapes it takes."""
+        start = np.arange(self.line.left - 1, self.line.right + 1, _SCAN)
+        for steps in _SHAPES:
+            sheets = Sheets(self, ShapeRule.of(self.effects.shape_range, steps))
+            total, half = log_sum(sheets.log_g(_STEP * np.rint(start[:, None] / _STEP)).T[:2])
+            if abs(math.expm1(half - total)) <= _SHAPE_TOLERANCE:
+                break
+        found = lattice.integrate(sheets.log_g, start[:, None], np.array([_STEP]), _TOLERANCE)
+        return Posterior(self, sheets, found)
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """The posterior of mu and the shape at any value of tau, each found once.
+
+    Parameters
+    ----------
+    problem
+        The table and the model.
+    rule
+        The quadrature over the shapes.
+    """
+
+    problem: Problem
+    rule: ShapeRule
+    known: dict[float, Sheet] = field(default_factory=dict, repr=False)
+
+    def log_g(self, t: Floats) -> Floats:
+        """Log posterior of tau; the same by every second shape; moments of tau that must be right too."""
+        line, prior, limit = self.problem.line, self.problem.prior_tau, self.problem.limit_tau
+        tau = line.tau(t[:, 0])
+        sheets = [self.at(float(x)) for x in tau]
+        on_tau = sum(line.log_slope(t[:, 0])) + prior.log_density(tau)
+        total = np.array([sheet.log_integral for sheet in sheets]) + on_tau
+        half = np.array([sheet.log_half for sheet in sheets]) + on_tau
+        log_tau = np.log(np.maximum(tau, 1e-300))
+        return np.stack([total, half, *(total + r * log_tau for r in (1, 2) if r + MARGIN <= limit)], axis=1)
+
+    def at(self, tau: float) -> Sheet:
+        """What is known at one value of tau."""
+        if tau not in self.known:
+            parts = self.problem.effects.parts(tau, self.rule.shapes, self.problem.errors.farthest)
+            given = GivenTau(self.problem.errors, parts, tau)
+            mu = mu_posterior(given, np.log(self.rule.share), self.problem.prior_mu)
+            self.known[tau] = Sheet(given, mu, self.rule)
+        return self.known[tau]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One value of tau: the estimates given mu and the shape, and the posterior of these."""
+
+    given: GivenTau
+    mu: MuPosterior
+    rule: ShapeRule
+
+    @property
+    def log_integral(self) -> float:
+        """Logarithm of the integral over mu and the shape."""
+        return float(log_sum(self.mu.log_integral))
+
+    @property
+    def log_half(self) -> float:
+        """The same with every second shape."""
+        share = self.rule.half / self.rule.share
+        return self.log_integral + math.log(max(float(share @ self.shape_mass), 1e-300))
+
+    @property
+    def shape_mass(self) -> Floats:
+        """Posterior share of every shape, shape (S,)."""
+        return np.exp(self.mu.log_integral - self.log_integral)
+
+    @cached_property
+    def points(self) -> tuple[MuPoints, Floats]:
+        """Values of mu that stand for all, and the share of each shape in them, shape (S, n)."""
+        found = self.mu.points(self.given.tau)
+        if found is self.mu.kernels:
+            return found, self.mu.by_shape[:, self.mu.within] * found.weight
+        log = self.given.total(found.mu) + np.log(self.rule.share)[:, None]
+        return found, np.exp(log - log_sum(log.T)) * found.weight
 
 
 @dataclass(frozen=True)
 class Node:
-    """One value of tau and of the shape: its share, the distribution of the effects, the estimates, mu."""
+    """One value of tau with its share in the posterior."""
 
     weight: float
-    tau: float
-    parts: Parts
-    errors: Errors
-    mu: MuPosterior
-
-    def given(self, some: slice) -> GivenShape:
-        """The distribution of the estimates of some groups."""
-        return self.errors.part(some).given(self.parts, self.tau)
+    sheet: Sheet
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """The posterior of tau and the shape on a lattice."""
+    """The posterior of tau on a lattice."""
 
     problem: Problem
+    sheets: Sheets
     lattice: Lattice
 
     @property
@@ -149,35 +169,24 @@ class Posterior:
         """The posterior of tau."""
         return TauPosterior(self.problem.line, self.lattice.marginal(0))
 
+    @cached_property
+    def nodes(self) -> tuple[list[Node], list[Node]]:
+        """The values of tau: of the rule with twice the step, and the others."""
+        tau, even = self.problem.line.tau(self.lattice.points[:, 0]), self.lattice.even
+        found = [
+            Node(float(w), self.sheets.at(float(x))) for w, x in zip(self.lattice.weights, tau, strict=True)
+        ]
+        pairs = [(node, first) for node, first in zip(found, even, strict=True) if node.weight > _NEGLIGIBLE]
+        return [node for node, first in pairs if first], [node for node, first in pairs if not first]
+
     @property
     def shape(self) -> Summary | None:
         """Summary of the shape, where it is estimated."""
-        line = self.problem.shapes
-        if line is None:
-            return None
-        rule = self.lattice.marginal(1)
-        mean = float(rule.weights @ line.shape(rule.t))
-        sd = math.sqrt(float(rule.weights @ (line.shape(rule.t) - mean) ** 2))
-        return Summary(mean, sd, line.shape(rule.quantile(Summary.levels)))
+        mass = [node.weight * node.sheet.shape_mass for half in self.nodes for node in half]
+        return self.sheets.rule.summary(np.sum(mass, axis=0))
 
-    @cached_property
-    def nodes(self) -> tuple[list[Node], list[Node]]:
-        """Values of tau and the shape that stand for all: of the rule with twice the step in tau, and others.
-
-        At each tau a Gauss rule stands for the shape, on which everything depends smoothly.
-        """
-        places = np.unique(self.lattice.index[:, 0])
-        halves = [[node for i in places[places % 2 == odd] for node in self._at_tau(i)] for odd in (0, 1)]
-        return halves[0], halves[1]
-
-    def _at_tau(self, place: int) -> list[Node]:
-        """The nodes at one value of tau."""
-        rows = self.lattice.index[:, 0] == place
-        weights, points = self.lattice.weights[rows], self.lattice.points[rows]
-        total, tau = float(weights.sum()), float(self.problem.line.tau(points[:1, 0])[0])
-        if total < _NEGLIGIBLE:
-            return []
-        count = min(_SHAPE_POINTS, len(weights))
-        x, shares = gauss_rule(points[None, :, -1], weights[None] / total, count)
-        pairs = zip(self.problem.shape(x[0]), shares[0], strict=True)
-        return [self.problem.node(total * share, tau, shape) for shape, share in pairs if share > _NEGLIGIBLE]
+    @property
+    def error(self) -> float:
+        """Relative change of an integral when the steps in tau, and those in the shape, were last halved."""
+        half = float(log_sum(self.lattice.others[:, 0])) - float(log_sum(self.lattice.log_g))
+        return self.lattice.error + abs(math.expm1(half))

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from propto.pooling.display import findings_html, groups_html
 from propto.pooling.effects.families import Effects
 from propto.pooling.effects.posterior import Posterior
 from propto.pooling.pooled import Summary, as_dict, plain
 from propto.pooling.priors import MuPrior, TauPrior
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
 
 Floats = NDArray[np.float64]
@@ -46,8 +49,8 @@ class EffectsFit:
         it has not seen. The larger the sum, the better.
     error_bound
         Bound of the quadrature error: the largest relative change of the evidence, of the moments of
-        tau and of the probabilities at the quantiles given, when the steps were last halved. The error
-        of what is given is about its square.
+        tau and of the probabilities at the quantiles given, when the steps were last halved; 1e-7 at
+        least. The evidence and the moments of tau are right to about its square.
     """
 
     label: NDArray[np.str_]
@@ -86,3 +89,15 @@ class EffectsFit:
         import pandas as pd
 
         return pd.DataFrame(self.to_dict()["groups"])
+
+    def report(self, path: str | Path | None = None, **parts: Any) -> str | Path:
+        """Write the report, or return its text; see `propto.report`."""
+        import propto
+
+        return propto.report(self, path, **parts)
+
+    def _repr_html_(self) -> str:
+        """The findings and the groups as a notebook shows them."""
+        from propto.pooling.findings import effects_findings
+
+        return findings_html(effects_findings(self)) + groups_html(self)

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.pooling import normal
-from propto.pooling.effects.likelihood import GivenShape, log_total
+from propto.pooling.effects.likelihood import GivenTau, products
 from propto.pooling.effects.mean import MuPoints
 from propto.pooling.effects.posterior import Node
 from propto.pooling.pooled import Summary
+from propto.pooling.quadrature import log_sum
 from propto.pooling.roots import quantiles
 from propto.pooling.row_mixture import RowMixture
 
@@ -20,7 +21,8 @@ Floats = NDArray[np.float64]
 Halves = tuple[Sequence[Node], Sequence[Node]]
 
 _CHUNK = 2**21  # elements of a temporary array
-_RARE = 1e-10  # a component with less weight in every row is dropped
+_PRODUCT = 2**18  # multiplications in one product of matrices, from which on BLAS takes threads
+_RARE = 1e-9  # components of less weight together are dropped
 _COMMON = -18.0  # log weight of a value of (mu, tau, shape) that is not next to nothing
 _LEVELS = np.array(Summary.levels)
 
@@ -44,7 +46,7 @@ class Spiked:
     def of(cls, columns: Sequence[tuple[Floats, Floats, Floats]], spike: Floats) -> Spiked:
         """Put blocks of weights, means and sds side by side, and drop what is rare."""
         weights, means, sds = (np.concatenate(part, axis=1) for part in zip(*columns, strict=True))
-        keep = np.abs(weights).max(axis=0) > _RARE
+        keep = _common(weights)
         return cls(RowMixture(weights[:, keep], means[:, keep], sds[:, keep]), spike)
 
     @property
@@ -124,16 +126,25 @@ class GroupPosterior:
 
 def group_posterior(halves: Halves) -> GroupPosterior:
     """Summarise every group's effect, some groups at a time."""
-    node = halves[0][0]
-    points = [node.mu.points(node.tau).mu.size * node.parts.scale.size for half in halves for node in half]
-    size = max(1, _CHUNK // (len(node.errors.variance) * sum(points)))
-    cuts = [slice(i, i + size) for i in range(0, node.errors.estimate.size, size)]
+    errors = halves[0][0].sheet.given.errors
+    nodes = [node for half in halves for node in half]
+    most = _PRODUCT // max(
+        max(node.sheet.mu.mu.size**2, node.sheet.given.parts.weight.size) for node in nodes
+    )
+    size = max(1, min(most, _CHUNK // sum(map(_columns_of, nodes))))
+    cuts = [slice(i, i + size) for i in range(0, errors.estimate.size, size)]
     found = [_some_groups(halves, some) for some in cuts]
     mean, sd, quantile, positive, zero, pull, score, surprise = (
         np.concatenate(part) for part in zip(*(numbers for numbers, _ in found), strict=True)
     )
     theta, error = Summary(mean, sd, quantile), max(error for _, error in found)
     return GroupPosterior(theta, positive, zero, pull, score, surprise, error)
+
+
+def _columns_of(node: Node) -> int:
+    """How many normals one node adds to each group."""
+    given, (point, _) = node.sheet.given, node.sheet.points
+    return point.mu.size * given.parts.scale.size * len(given.errors.variance)
 
 
 def _some_groups(halves: Halves, some: slice) -> tuple[tuple[Floats, ...], float]:
@@ -145,7 +156,7 @@ def _some_groups(halves: Halves, some: slice) -> tuple[tuple[Floats, ...], float
     )
     theta, error = summarise_halves(first, second)
     joined = [part for half in parts for part in half]
-    inverse, common = (log_total(np.stack([part.log_inverse[i] for part in joined])) for i in (0, 1))
+    inverse, common = (log_sum(np.stack([part.log_inverse[i] for part in joined], axis=1)) for i in (0, 1))
     pull = np.sum([part.pull for part in joined], axis=0)
     spike = first.spike + second.spike
     positive = np.clip(1 - spike - first.below() - second.below(), 0.0, 1.0)
@@ -164,45 +175,71 @@ class _AtNode:
 
 
 def _at_node(node: Node, some: slice) -> _AtNode:
-    """Split the share of one node by the parts of the mixture of each group.
+    """Split the share of one node by the parts of the mixture of each group, all shapes together.
 
-    The mean of ``1 / p(y_j | mu, tau, shape)`` over the posterior is one over the predictive density of
-    y_j given all others; it takes all values of mu, since far out this function is steep.
+    Given tau, mu and its part, an effect knows nothing of the shape; so the shares of a part in the
+    shapes are summed, before any normal is written down.
     """
-    point, given = node.mu.points(node.tau), node.given(some)
-    terms, zero, pull = given.log_terms(point.mu, slice(None)), given.at_zero, given.pull
-    likelihood = log_total(terms)
-    share = np.exp(terms - likelihood) * (node.weight * point.weight)[:, None]
-    log_weight = np.log(np.maximum(node.weight * node.mu.weight, 1e-300))[:, None]
-    log_inverse = log_weight - given.log_likelihood(node.mu.mu)
+    given, (point, joint) = node.sheet.given.some(some), node.sheet.points
+    terms, _ = given.terms(point.mu)
+    each = node.weight * joint[:, :, None] / given.sums(terms)
+    share = terms * products(given.parts.weight.T, each)[:, None]
+    zero = given.parts.at_zero
+    matter = ~zero[:, None] & (share.sum(axis=2).max(axis=2) > _RARE / 10)
     return _AtNode(
-        _columns(given, point, share, ~zero),
-        share[zero].sum(axis=(0, 1)),
-        np.einsum("cng,cg->g", share, pull),
-        (log_total(log_inverse), log_total(np.where(log_weight > _COMMON, log_inverse, -1e300))),
+        _columns(given, point, share[matter], matter),
+        share[zero].sum(axis=(0, 1, 2)),
+        np.einsum("cmng,cmg->g", share, given.pull),
+        _log_inverse(node, given),
     )
 
 
+def _log_inverse(node: Node, given: GivenTau) -> tuple[Floats, Floats]:
+    """What a node adds to the mean of ``1 / p(y_j | mu, tau, shape)``, and what of it is not far out.
+
+    This mean over the posterior is one over the predictive density of y_j given all others; it takes all
+    values of mu, since far out the function is steep.
+    """
+    mu = node.sheet.mu
+    log_weight = np.log(np.maximum(node.weight * mu.weight * mu.by_shape, 1e-300))[:, :, None]
+    log_inverse = log_weight - given.log_likelihood(mu.mu)
+    far = np.where(log_weight > _COMMON, log_inverse, -1e300)
+    every, near = (log_sum(x.reshape(-1, x.shape[2]).T) for x in (log_inverse, far))
+    return every, near
+
+
 def _columns(
-    given: GivenShape, point: MuPoints, share: Floats, parts: NDArray[np.bool_]
+    given: GivenTau, point: MuPoints, share: Floats, parts: NDArray[np.bool_]
 ) -> tuple[Floats, Floats, Floats]:
-    """Weights, means and sds of the normals that one node adds to each group, shape (groups, C n).
+    """Weights, means and sds of the normals that parts of one node add to each group, shape (G, P n).
 
     ``theta = B mu + (1 - B) y`` with an error of variance ``B inner``, where ``B = error / (inner + error)``.
     """
-    about, inner, pull = (part[parts][:, None] for part in (given.about_mu, given.inner, given.pull))
-    weight = point.mixing @ share[parts]
-    mean = pull * about * point.mu[:, None] + (1 - pull) * given.estimate
+    estimate, part = given.errors.estimate, np.nonzero(parts)[0]
+    pull, inner = given.pull[parts][:, None], given.inner[part]
+    about = given.parts.about_mu[part, None, None]
+    mean = pull * about * point.mu[:, None] + (1 - pull) * estimate
     sd = np.sqrt(pull * inner + pull**2 * about * point.sd[:, None] ** 2)
-    weight, mean, sd = (part.reshape(-1, given.estimate.size).T for part in (weight, mean, sd))
-    return weight, mean, sd
+    weight = share if not point.sd.any() else point.mixing @ share
+    weight, mean, sd = (part.reshape(-1, estimate.size).T for part in (weight, mean, sd))
+    keep = _common(weight)
+    return weight[:, keep], mean[:, keep], sd[:, keep]
+
+
+def _common(weights: Floats) -> NDArray[np.bool_]:
+    """Which columns to keep, so that what is dropped sums to next to nothing in every row."""
+    most = np.abs(weights).max(axis=0)
+    order = np.argsort(most)
+    keep = np.empty(most.size, dtype=bool)
+    keep[order] = np.cumsum(most[order]) > _RARE
+    return keep
 
 
 def mean_mixture(nodes: Sequence[Node]) -> Spiked:
     """The posterior of mu, one row."""
 
     def columns(node: Node) -> tuple[Floats, Floats, Floats]:
-        point = node.mu.kernels
+        point = node.sheet.mu.kernels
         return node.weight * (point.mixing @ point.weight)[None], point.mu[None], point.sd[None]
 
     return Spiked.of([columns(node) for node in nodes], np.zeros(1))
@@ -212,18 +249,22 @@ def new_group_mixture(nodes: Sequence[Node]) -> Spiked:
     """The posterior of a new group's effect, one row."""
 
     def columns(node: Node) -> tuple[Floats, Floats, Floats]:
-        parts, point = node.parts, node.mu.kernels
-        smooth, inner = ~parts.at_zero, (parts.scale * node.tau) ** 2
-        about, share = parts.about_mu[smooth], np.exp(parts.log_weight[smooth])
-        weight = node.weight * np.multiply.outer(point.mixing @ point.weight, share)
-        variance = np.multiply.outer(point.sd**2, about) + inner[smooth]
+        mu, given = node.sheet.mu, node.sheet.given
+        smooth, point = ~given.parts.at_zero, mu.kernels
+        about, inner = given.parts.about_mu[smooth], given.inner[smooth, 0, 0]
+        share = (mu.by_shape[:, mu.within] * point.weight).T @ given.parts.weight[:, smooth]
+        weight = node.weight * (point.mixing @ share)
+        variance = np.multiply.outer(point.sd**2, about) + inner
         mean = np.multiply.outer(point.mu, about)
         return weight.reshape(1, -1), mean.reshape(1, -1), np.sqrt(variance).reshape(1, -1)
 
-    spike = sum(
-        node.weight * float(np.exp(node.parts.log_weight[node.parts.at_zero]).sum()) for node in nodes
-    )
-    return Spiked.of([columns(node) for node in nodes], np.array([spike]))
+    return Spiked.of([columns(node) for node in nodes], np.array([sum(map(_spike, nodes))]))
+
+
+def _spike(node: Node) -> float:
+    """What a node adds to the probability that a new group has no effect."""
+    parts = node.sheet.given.parts
+    return node.weight * float(node.sheet.shape_mass @ parts.weight[:, parts.at_zero].sum(axis=1))
 
 
 def summarise_one(halves: Halves, mixture: Callable[[Sequence[Node]], Spiked]) -> tuple[Summary, float]:

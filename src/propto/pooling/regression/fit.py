@@ -186,12 +186,12 @@ def _errors(
     std_error: ArrayLike | None, covariance: ArrayLike | None, cluster: Sequence[Any] | None
 ) -> tuple[ArrayLike, Floats | None]:
     """The standard errors, and the covariance matrix where there is one."""
-    if (std_error is None) == (covariance is None):
+    if std_error is not None and covariance is None:
+        return std_error, None
+    if std_error is not None or covariance is None:
         raise OptionError(
             "give the standard errors, or the covariance matrix of the estimates, and not both."
         )
-    if covariance is None:
-        return std_error, None  # type: ignore[return-value]
     if cluster is not None:
         raise OptionError("clusters and a covariance matrix cannot be had together. Mend: leave one out.")
     matrix = np.array(covariance, dtype=float)

@@ -145,8 +145,9 @@ class Linear:
         if between is not None:
             blocks = self._blocks(weight, columns, between)
             log_spread = log_spread - 0.5 * np.log(blocks.growth).sum(axis=1)
-            share = 1 - 1 / np.sqrt(blocks.growth)
-            rows = columns - (share[:, :, None] * blocks.mean)[:, self.cluster]
+            # Not columns less a share of the mean: that would lose the last bit of it between far clusters.
+            left = blocks.mean / np.sqrt(blocks.growth)[:, :, None]
+            rows = columns - blocks.mean[:, self.cluster] + left[:, self.cluster]
         white = np.sqrt(weight)[:, :, None] * rows
         return self._solved(white, log_spread, blocks)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from propto.pooling.display import findings_html, groups_html
 from propto.pooling.families import Flat, Normal, TauPrior
 from propto.pooling.mixture import Mixture
 from propto.pooling.pooled import Summary, as_dict
@@ -17,6 +18,8 @@ from propto.pooling.regression.linear import GivenScales
 from propto.pooling.summaries import existing, summarise
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
 
 Floats = NDArray[np.float64]
@@ -157,6 +160,18 @@ class Regression:
         import pandas as pd
 
         return pd.DataFrame(self.to_dict()["groups"])
+
+    def report(self, path: str | Path | None = None, **parts: Any) -> str | Path:
+        """Write the report, or return its text; see `propto.report`."""
+        import propto
+
+        return propto.report(self, path, **parts)
+
+    def _repr_html_(self) -> str:
+        """The findings and the groups as a notebook shows them."""
+        from propto.pooling.findings import regression_findings
+
+        return findings_html(regression_findings(self)) + groups_html(self)
 
 
 def _rows(key: str, names: Sequence[str], summary: Summary, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
