@@ -72,3 +72,35 @@ def test_one_text_is_not_a_list_of_names():
 
 def test_clusters_of_one_are_doubted():
     assert "alone in its cluster" in " ".join(read(TEXT, cluster="label").warnings)
+
+
+DF = "label,effect,se,df\nA,28,15,9\nB,8,10,4.5\nC,-3,16,20\n"
+
+
+def test_degrees_of_freedom_of_the_errors():
+    table = read(DF, error_df="df")
+    np.testing.assert_array_equal(table.error_df, [9.0, 4.5, 20.0])
+    assert any("degrees of freedom" in note for note in table.notes)
+    assert read(DF).error_df is None
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        (DF.replace("4.5", "0.5"), {"error_df": "df"}, 'freedom "df" of "B" is 0.5; it must be 1 or more'),
+        (DF.replace("4.5", ""), {"error_df": "df"}, 'freedom "df" of "B" is empty'),
+        (DF, {"error_df": "dof"}, 'no column "dof"'),
+        (DF, {"error_df": "se"}, "already"),
+        (DF, {"error_df": "df", "covariates": ["df"]}, "named twice"),
+    ],
+)
+def test_degrees_of_freedom_that_cannot_be_used(text, options, words):
+    with pytest.raises(TableError) as caught:
+        read(text, **options)
+    assert words in str(caught.value)
+    assert all(problem.mend for problem in caught.value.problems)
+
+
+def test_what_covariates_were_taken_for_is_said():
+    notes = " ".join(read(TEXT, covariates=["hours", "kind"]).notes)
+    assert '"hours" (numbers), "kind" (2 categories, compared with x)' in notes

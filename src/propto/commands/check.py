@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
+from typing import Any
 
 from propto.pooling.checks import Check, check_table
 from propto.pooling.tables import Table, read_table
@@ -34,8 +35,8 @@ def _item(doubt: Check) -> str:
     return "\n".join(texts)
 
 
-def read(arguments: argparse.Namespace) -> Table:
-    """The table that the arguments name."""
+def read(arguments: argparse.Namespace, **columns: Any) -> Table:
+    """The table that the arguments name, with further columns as `read_table` takes them."""
     return read_table(
         arguments.table,
         estimate=arguments.estimate,
@@ -43,12 +44,13 @@ def read(arguments: argparse.Namespace) -> Table:
         label=arguments.label,
         log=arguments.log,
         level=arguments.level,
+        **columns,
     )
 
 
-def tell(table: Table) -> None:
+def tell(table: Table, *notes: str) -> None:
     """Say on stderr what was guessed and what looks doubtful."""
-    for note in table.notes:
+    for note in (*table.notes, *notes):
         print(f"propto: {note}", file=sys.stderr)
     for warning in table.warnings:
         print(f"propto: warning: {warning}", file=sys.stderr)

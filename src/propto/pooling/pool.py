@@ -10,7 +10,7 @@ from propto.pooling.exact import pool_exact
 from propto.pooling.measures import prior_for
 from propto.pooling.pooled import Pooled
 from propto.pooling.priors import MuPrior, TauPrior
-from propto.pooling.tables import read_table
+from propto.pooling.tables import Table, read_table
 
 
 def pool(
@@ -31,7 +31,7 @@ def pool(
     ----------
     estimate
         The estimates :math:`y_j`, shape (k,), in one unit. Or, without ``std_error``, a whole table: a
-        path, a dataframe, or anything else that `read_table` takes.
+        `Table`, a path, a dataframe, or anything else that `read_table` takes.
     std_error
         Their standard errors :math:`s_j > 0`, shape (k,).
     label
@@ -74,7 +74,7 @@ def pool(
     if std_error is None:
         if label is not None:
             raise OptionError("label goes with two columns; a table brings its own labels")
-        table = read_table(estimate)
+        table = estimate if isinstance(estimate, Table) else read_table(estimate)
         estimate, std_error, label = table.estimate, table.std_error, table.label
     if measure is not None:
         if prior_tau is not None:

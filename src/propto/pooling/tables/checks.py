@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -112,13 +111,15 @@ def _step(values: np.ndarray) -> float:
 
 
 def doubts(rows: Rows, estimate: np.ndarray, std_error: np.ndarray, log: bool, level: float) -> list[str]:
-    """Give what is doubtful about a table, in sentences."""
-    found = [_source(rows, log), _contradiction(rows, std_error, level), _few(rows), *_twins(rows)]
-    found += [
-        *_unequal(rows, std_error),
+    """Give what is doubtful about how a table was read, in sentences.
+
+    What the numbers alone make doubtful is for `propto.pooling.checks`.
+    """
+    found = (
+        _source(rows, log),
+        _contradiction(rows, std_error, level),
         _foot(rows, estimate, std_error),
-        "" if log else _positive(estimate),
-    ]
+    )
     return [text for text in found if text]
 
 
@@ -158,42 +159,6 @@ def _usual_ratio(errors: np.ndarray, std_error: np.ndarray) -> float:
     return float(ratios[len(ratios) // 2]) if len(ratios) else np.nan
 
 
-def _few(rows: Rows) -> str:
-    count = len(rows.label)
-    groups = "1 group" if count == 1 else f"{count} groups"
-    return "" if count >= 3 else f"only {groups}: how much groups differ (tau) is then almost all prior"
-
-
-def _twins(rows: Rows) -> list[str]:
-    """Name the labels that stand more than once."""
-    twins = [name for name, count in Counter(rows.label).items() if count > 1]
-    texts = []
-    for name in twins[:3]:
-        where = [row for row, text in enumerate(rows.label) if text == name]
-        same = len({tuple(values[row] for values in rows.values) for row in where}) == 1
-        places = ", ".join(map(rows.where, where[:5])) + (", ..." if len(where) > 5 else "")
-        texts.append(
-            f"the label {shown(name)} stands {len(where)} times{', with the same numbers' * same} ({places})"
-        )
-    return texts + ([f"{len(twins) - 3} more labels stand more than once"] if len(twins) > 3 else [])
-
-
-def _unequal(rows: Rows, std_error: np.ndarray) -> list[str]:
-    """Name standard errors of another order of magnitude than the usual one."""
-    usual = float(np.sort(std_error)[len(std_error) // 2])
-    largest, smallest = int(np.argmax(std_error)), int(np.argmin(std_error))
-    ratios = (
-        (largest, float(std_error[largest]) / usual, "larger"),
-        (smallest, usual / float(std_error[smallest]), "smaller"),
-    )
-    return [
-        f"the standard error of {shown(rows.label[row])} ({rows.where(row)}) is {std_error[row]:.4g}, "
-        f"{ratio:.0f} times {word} than the usual {usual:.4g}: is it right?"
-        for row, ratio, word in ratios
-        if ratio >= 100
-    ]
-
-
 def _foot(rows: Rows, estimate: np.ndarray, std_error: np.ndarray) -> str:
     """Tell whether the last row is the precision-weighted mean of the others."""
     if len(estimate) < 3:
@@ -206,10 +171,3 @@ def _foot(rows: Rows, estimate: np.ndarray, std_error: np.ndarray) -> str:
     return (
         f"the last row, {shown(rows.label[-1])}, equals the weighted mean of the others: is it their summary?"
     )
-
-
-def _positive(estimate: np.ndarray) -> str:
-    low, high = float(estimate.min()), float(estimate.max())
-    if len(estimate) < 3 or not 0 < low < 1 < high or high / low < 10:
-        return ""
-    return "all estimates are positive and lie around 1: if they are ratios, pool their logarithms (log=True)"

@@ -34,11 +34,12 @@ class Wanted:
     log: bool = False
     covariates: tuple[str, ...] = ()
     cluster: str | None = None
+    error_df: str | None = None
 
     def known(self, name: str) -> bool:
         """Tell whether a name can be the name of a column that this table needs."""
         errors = (self.std_error,) if isinstance(self.std_error, str) else self.std_error or ()
-        named = (self.estimate, self.label, *errors, *self.covariates, self.cluster)
+        named = (self.estimate, self.label, *errors, *self.covariates, self.cluster, self.error_df)
         given = [text for text in named if text]
         parts = {plain(part) for text in given for part in (text, *text.split(","))}
         return plain(name) in parts or role_of(name) is not None
@@ -54,6 +55,7 @@ class Choice:
     label: int | None
     covariates: tuple[int, ...] = ()
     cluster: int | None = None
+    error_df: int | None = None
 
 
 class Chooser:
@@ -70,32 +72,27 @@ class Chooser:
         estimate = self._estimate()
         kind, errors = self._std_error(estimate)
         covariates = tuple(self._named(name, "covariates") for name in self.wanted.covariates)
-        cluster = None if self.wanted.cluster is None else self._named(self.wanted.cluster, "cluster")
-        label = self._label({estimate, *errors, *covariates, cluster})
-        self._refuse_twice(estimate, errors, covariates, cluster)
+        cluster, error_df = (
+            None if name is None else self._named(name, argument)
+            for name, argument in ((self.wanted.cluster, "cluster"), (self.wanted.error_df, "error_df"))
+        )
+        label = self._label({estimate, *errors, *covariates, cluster, error_df})
+        self._refuse_twice((estimate, *errors), (*covariates, cluster, error_df))
         if estimate in errors:
             text = f"the column {shown(self.grid.header[estimate])} is named as the estimate and as its error"
             self._refuse(text, None, "name two different columns")
         if self.problems or estimate is None:
             return None
         places = tuple(place for place in covariates if place is not None)
-        return Choice(estimate, errors, kind, label, places, cluster)
+        return Choice(estimate, errors, kind, label, places, cluster, error_df)
 
-    def _refuse_twice(
-        self,
-        estimate: int | None,
-        errors: tuple[int, ...],
-        covariates: tuple[int | None, ...],
-        cluster: int | None,
-    ) -> None:
-        """Refuse covariates and clusters that are named twice, or are the estimate or its error."""
-        for place in {place for place in (*covariates, cluster) if place is not None}:
+    def _refuse_twice(self, main: tuple[int | None, ...], beside: tuple[int | None, ...]) -> None:
+        """Refuse columns beside the estimate and its error that are named twice, or are one of these."""
+        for place in {place for place in beside if place is not None}:
             name = shown(self.grid.header[place])
-            if (*covariates, cluster).count(place) > 1:
-                self._refuse(
-                    f"the column {name} is named twice", None, "name it once, as covariate or cluster"
-                )
-            if place in (estimate, *errors):
+            if beside.count(place) > 1:
+                self._refuse(f"the column {name} is named twice", None, "name it once, for one purpose")
+            if place in main:
                 message = f"the column {name} is taken for the estimate or its error already"
                 self._refuse(message, None, "name another column, or say which is the estimate (--estimate)")
 

@@ -28,7 +28,7 @@ def read_delimited(name: str, text: str, known: Callable[[str], bool], notes: Se
     hint = _HINT.match(text)
     text = f"#{text}" if hint else text  # a comment then, and all line numbers stay right
     separator = hint[1] if hint else find_separator(name, text, known)
-    source = _Lines(text)
+    source = Lines(text)
     records = list(cut(name, source, separator))
     said = [*notes, *([] if separator == "," else [f"fields are separated by {SEPARATORS[separator]}"])]
     grid = grid_from_records(name, records, known, separator=separator, notes=said)
@@ -54,7 +54,7 @@ _ONE_COLUMN: _Score = (-1, 0, 0.0, 0)
 
 def _score(name: str, head: str, separator: str, known: Callable[[str], bool]) -> _Score:
     """Tell how well a separator fits: known names, height of the header, steadiness, width."""
-    records = list(islice(cut(name, _Lines(head), separator, strict=False), 60))
+    records = list(islice(cut(name, Lines(head), separator, strict=False), 60))
     place = header_place(records, known)
     width = len(records[place][1]) if records else 0
     if width < 2:
@@ -65,7 +65,7 @@ def _score(name: str, head: str, separator: str, known: Callable[[str], bool]) -
 
 
 @dataclass
-class _Lines:
+class Lines:
     """Hands lines to the csv reader; between records it passes over blank lines and comments."""
 
     text: str
@@ -94,10 +94,10 @@ class _Lines:
         return line
 
 
-def cut(name: str, lines: _Lines, separator: str, strict: bool = True) -> Iterator[Record]:
+def cut(name: str, lines: Lines, separator: str, strict: bool = True) -> Iterator[Record]:
     """Cut lines into records; where ``strict``, a quote that is not closed well is an error."""
     if separator == " ":
-        lines = _Lines(re.sub(r"(?m)[ \t]+$", "", lines.text), comments=lines.comments)
+        lines = Lines(re.sub(r"(?m)[ \t]+$", "", lines.text), comments=lines.comments)
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
     try:
         for fields in reader:

@@ -1,11 +1,11 @@
-"""Reads the columns beside the estimates: covariates, as numbers or categories, and clusters."""
+"""Reads the columns beside the estimates: covariates, clusters, and the errors' degrees of freedom."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from propto.errors import TableProblem
-from propto.pooling.tables.cells import MISSING, Fault, as_text, is_number, read_numbers, shown, tidy
+from propto.pooling.tables.cells import MISSING, Fault, as_text, escaped, is_number, read_numbers, shown, tidy
 from propto.pooling.tables.rows import Rows, clean_label
 
 _FILL = "fill it in, drop the row, or leave the column out"
@@ -16,7 +16,19 @@ def read_covariates(rows: Rows) -> dict[str, np.ndarray]:
 
     A column with a number in it holds numbers; one without holds the names of categories.
     """
-    return {rows.grid.header[place]: _covariate(rows, place) for place in rows.choice.covariates}
+    covariates = {rows.grid.header[place]: _covariate(rows, place) for place in rows.choice.covariates}
+    if covariates:
+        taken = [f"{shown(name)} ({_kind(values)})" for name, values in covariates.items()]
+        rows.notes.append(f"covariates ← {', '.join(taken)}")
+    return covariates
+
+
+def _kind(values: np.ndarray) -> str:
+    """What a covariate was taken for."""
+    if values.dtype.kind == "f":
+        return "numbers"
+    levels = sorted({escaped(text, 40) for text in values.tolist()})
+    return f"{len(levels)} categories, compared with {levels[0]}" if levels else "categories"
 
 
 def read_cluster(rows: Rows) -> tuple[str, ...] | None:
@@ -29,6 +41,21 @@ def read_cluster(rows: Rows) -> tuple[str, ...] | None:
         header = shown(rows.grid.header[place])
         rows.warnings.append(f"every group is alone in its cluster ({header}): clusters then say nothing")
     return names
+
+
+def read_error_df(rows: Rows) -> np.ndarray | None:
+    """Give the degrees of freedom of each standard error, where they were asked for."""
+    place = rows.choice.error_df
+    if place is None:
+        return None
+    (column,) = read_numbers([rows.grid.columns[place]])
+    for row, fault in sorted(column.faults.items()):
+        _refuse_cell(rows, row, place, "number of degrees of freedom", Fault(fault.message, _FILL))
+    for low in map(int, np.flatnonzero(column.values < 1)):
+        fault = Fault(f"is {column.values[low]:g}; it must be 1 or more", "an error of n values has n - 1")
+        _refuse_cell(rows, low, place, "number of degrees of freedom", fault)
+    rows.notes.append(f"degrees of freedom of the errors ← {shown(rows.grid.header[place])}")
+    return column.values
 
 
 def _covariate(rows: Rows, place: int) -> np.ndarray:

@@ -74,10 +74,6 @@ class Rows:
         value = as_text(self.grid.columns[place][row])
         self.problems.append(TableProblem(message, line, self.grid.header[place], value, mend))
 
-    def where(self, row: int) -> str:
-        """Give the place of a row, for a sentence."""
-        return f"row {row + 1}" if self.grid.lines is None else f"line {self.grid.lines[row]}"
-
     def said(self, row: int, which: int) -> str:
         """Give a cell as it stands, for a sentence."""
         return escaped(as_text(self.grid.columns[self.places[which]][row]).strip(), 40)

@@ -61,7 +61,7 @@ def open_grid(source: Any, known: Known) -> Grid:
         if os.fspath(source) == "-":
             return _from_content("<stdin>", getattr(sys.stdin, "buffer", sys.stdin).read(), known)
         path = Path(os.fspath(source))
-        return _from_content(escaped(str(path)), _file_bytes(path), known)
+        return _from_content(escaped(str(path)), file_bytes(path), known)
     if hasattr(source, "read"):
         name = getattr(source, "name", None)
         return _from_content(escaped(name) if isinstance(name, str) else "<file>", _read(source), known)
@@ -82,7 +82,7 @@ def _read(handle: Any) -> bytes | str:
     return content
 
 
-def _file_bytes(path: Path) -> bytes:
+def file_bytes(path: Path) -> bytes:
     """Read a file, or say in plain words why it cannot be read."""
     name = escaped(str(path))
     try:

@@ -12,7 +12,7 @@ from propto.errors import OptionError, TableError, TableProblem
 from propto.pooling.tables.cells import shown
 from propto.pooling.tables.checks import doubts, meaning_problems, shape_problem
 from propto.pooling.tables.columns import Chooser, Wanted
-from propto.pooling.tables.extras import read_cluster, read_covariates
+from propto.pooling.tables.extras import read_cluster, read_covariates, read_error_df
 from propto.pooling.tables.rows import Rows, implied_error, read_rows
 from propto.pooling.tables.sources import open_grid
 
@@ -74,6 +74,8 @@ class Table:
         categories, each of shape (k,). Only those asked for.
     cluster
         The cluster of each group, if it was asked for.
+    error_df
+        Degrees of freedom of each standard error, shape (k,), if they were asked for.
     """
 
     label: tuple[str, ...]
@@ -85,6 +87,7 @@ class Table:
     warnings: tuple[str, ...]
     covariates: Mapping[str, np.ndarray] = field(default_factory=dict)
     cluster: tuple[str, ...] | None = None
+    error_df: np.ndarray | None = None
 
 
 def read_table(
@@ -97,6 +100,7 @@ def read_table(
     level: float = 0.95,
     covariates: Sequence[str] = (),
     cluster: str | None = None,
+    error_df: str | None = None,
 ) -> Table:
     r"""Read estimates with standard errors from a file, a dataframe or columns.
 
@@ -123,6 +127,9 @@ def read_table(
         texts as categories.
     cluster
         Name of the column that tells which groups belong together, such as the schools of a district.
+    error_df
+        Name of the column with the degrees of freedom of each standard error, 1 or more, where the errors
+        are estimates themselves.
 
     Returns
     -------
@@ -157,20 +164,20 @@ def read_table(
         )
     if isinstance(covariates, str):
         raise OptionError(f"covariates is {covariates!r}; give a list of names, such as [{covariates!r}]")
-    wanted = Wanted(estimate, _one_or_two(std_error), label, log, tuple(covariates), cluster)
+    wanted = Wanted(estimate, _one_or_two(std_error), label, log, tuple(covariates), cluster, error_df)
     grid = open_grid(source, wanted.known)
     chooser = Chooser(grid, wanted)
     choice = chooser.choose()
     if choice is None:
         raise TableError(grid.name, _in_order([*chooser.problems, *grid.problems]))
     rows = read_rows(grid, choice, log)
-    columns, clusters = read_covariates(rows), read_cluster(rows)
+    columns, clusters, degrees = read_covariates(rows), read_cluster(rows), read_error_df(rows)
     problems = [*meaning_problems(grid, choice, wanted, level), *grid.problems, *rows.problems]
     if not problems and choice.error_kind == "interval" and not log:
         problems = [problem for problem in [shape_problem(rows)] if problem]
     if problems:
         raise TableError(grid.name, _in_order(problems))
-    return replace(_table(rows, log, level), covariates=columns, cluster=clusters)
+    return replace(_table(rows, log, level), covariates=columns, cluster=clusters, error_df=degrees)
 
 
 def _one_or_two(std_error: str | Sequence[str] | None) -> str | tuple[str, str] | None:
