@@ -26,9 +26,11 @@ from .distributions import (
 from .model import Model as Model, rv as rv
 from .pooling.analysis import analyse as analyse
 from .pooling.checks import check_table as check_table
+from .pooling.effects import compare_effects as compare_effects, pool_effects as pool_effects
 from .pooling.many import pool_many as pool_many
 from .pooling.model import pool_mcmc as pool_mcmc
 from .pooling.pool import pool as pool
+from .pooling.regression import pool_regression as pool_regression
 from .pooling.tables import read_table as read_table
 from .reporting import report as report
 from .run.loop import sample as sample

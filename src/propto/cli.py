@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import propto
+from propto.commands.numbers import natural, positive, real, share
 from propto.errors import ProptoError
 
 OK, FAILED, BAD_INPUT, OUR_BUG, INTERRUPTED = 0, 1, 2, 101, 130
@@ -19,7 +20,11 @@ examples:
   propto fit - --json - < schools.csv               for other programs
   propto fit tests.csv --ship-above 0 --top 3       what the winners bring, what choosing three costs
   propto fit tests.parquet --by metric --csv -      many tables in one file, each on its own
+  propto fit schools.csv --compare-effects          would outliers or zeros among the effects change it?
+  propto fit trials.csv --covariates dose year      what the effects depend on
   propto check schools.csv                          only read the table, and say what is doubtful in it
+  propto explain R-hat                              a word of the report in plain language
+  propto learn playground                           watch samplers at work; `propto learn` opens the lessons
 
 exit codes: 0 fitted and the diagnosis passed (or cautions), 1 fitted but it failed, 2 bad input or
 arguments (nothing is written), 101 a bug of propto, 130 interrupted
@@ -70,6 +75,8 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(title="commands", metavar="COMMAND")
     _add_fit(commands)
     _add_check(commands)
+    _add_learn(commands)
+    _add_explain(commands)
     return main
 
 
@@ -95,18 +102,17 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         choices=("both", "exact", "mcmc"),
         help="exact integration, Markov chain Monte Carlo, or both and their gap (up to 1,000 groups: both)",
     )
+    _add_models(fit)
     _add_decisions(fit)
     chains = fit.add_argument_group("Markov chain Monte Carlo")
     chains.add_argument(
         "--sampler", choices=("nuts", "hmc", "metropolis"), default="hmc", help="default: hmc"
     )
     chains.add_argument(
-        "--draws", type=_positive, default=1000, metavar="N", help="draws of each chain (1000)"
+        "--draws", type=positive, default=1000, metavar="N", help="draws of each chain (1000)"
     )
-    chains.add_argument("--chains", type=_positive, default=8, metavar="N", help="number of chains (8)")
-    chains.add_argument(
-        "--seed", type=_natural, default=0, metavar="N", help="seed of all random numbers (0)"
-    )
+    chains.add_argument("--chains", type=positive, default=8, metavar="N", help="number of chains (8)")
+    chains.add_argument("--seed", type=natural, default=0, metavar="N", help="seed of all random numbers (0)")
     output = fit.add_argument_group("output")
     output.add_argument(
         "--report",
@@ -129,21 +135,60 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit.set_defaults(run=_run_fit)
 
 
+def _add_models(fit: argparse.ArgumentParser) -> None:
+    effects = fit.add_argument_group("other effects")
+    effects.add_argument(
+        "--effects",
+        metavar="DIST",
+        default="normal",
+        help="normal, t, t(df), spike-slab, spike-slab(share), two-normals or two-normals(ratio, share); "
+        "what is not given is estimated",
+    )
+    effects.add_argument(
+        "--compare-effects",
+        action="store_true",
+        help="all of these beside the normal: how far groups move, which foretells groups best",
+    )
+    effects.add_argument(
+        "--error-df",
+        metavar="N|COLUMN",
+        help="the standard errors are estimates themselves, with these degrees of freedom",
+    )
+    structure = fit.add_argument_group("covariates and structure")
+    structure.add_argument(
+        "--covariates",
+        metavar="COLUMN",
+        nargs="+",
+        default=(),
+        help="what may explain the effects: numbers or categories",
+    )
+    structure.add_argument("--cluster", metavar="COLUMN", help="groups lie in clusters: three levels")
+    structure.add_argument(
+        "--covariance", metavar="FILE", help="CSV with the covariance matrix of correlated estimates"
+    )
+    structure.add_argument(
+        "--prior-beta", metavar="PRIOR", help="prior of every coefficient: normal(mean, sd) or flat (default)"
+    )
+    structure.add_argument(
+        "--prior-between", metavar="PRIOR", help="prior of the sd between clusters, as --prior-tau"
+    )
+
+
 def _add_decisions(fit: argparse.ArgumentParser) -> None:
     decide = fit.add_argument_group("decisions")
-    decide.add_argument("--threshold", type=_real, metavar="X", help="P(effect > X) for every group")
+    decide.add_argument("--threshold", type=real, metavar="X", help="P(effect > X) for every group")
     decide.add_argument(
-        "--rope", type=_real, nargs=2, metavar=("LOW", "HIGH"), help="effects between these do not matter"
+        "--rope", type=real, nargs=2, metavar=("LOW", "HIGH"), help="effects between these do not matter"
     )
     decide.add_argument(
         "--ship-above",
-        type=_real,
+        type=real,
         metavar="X",
         help="what the groups with estimates above X claim together, and what they bring",
     )
-    decide.add_argument("--top", type=_positive, metavar="K", help="what choosing the K best now may cost")
+    decide.add_argument("--top", type=positive, metavar="K", help="what choosing the K best now may cost")
     decide.add_argument(
-        "--grades", type=_real, metavar="PRICE", help="classes, where a wrong order costs PRICE (4, say)"
+        "--grades", type=real, metavar="PRICE", help="classes, where a wrong order costs PRICE (4, say)"
     )
     decide.add_argument(
         "--calibrate",
@@ -165,6 +210,21 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check.set_defaults(run=_run_check)
 
 
+def _add_learn(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    learn = commands.add_parser("learn", help="open the lessons or the playground in a browser")
+    learn.add_argument(
+        "what", nargs="?", metavar="N|playground", help="number of a lesson, or the playground (all lessons)"
+    )
+    learn.add_argument("--no-browser", action="store_true", help="only print where the page is")
+    learn.set_defaults(run=_run_learn)
+
+
+def _add_explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    explain = commands.add_parser("explain", help="say what a word of the report means")
+    explain.add_argument("word", nargs="*", metavar="WORD", help="R-hat, for example (all words)")
+    explain.set_defaults(run=_run_explain)
+
+
 def _add_table(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "table", metavar="TABLE", help="CSV, TSV, Excel, Parquet or JSON lines; - for standard input"
@@ -176,7 +236,7 @@ def _add_table(command: argparse.ArgumentParser) -> None:
     columns.add_argument("--log", action="store_true", help="the estimates are ratios: take logarithms")
     columns.add_argument(
         "--level",
-        type=_share,
+        type=share,
         default=0.95,
         metavar="P",
         help="level of intervals given in place of errors (0.95)",
@@ -199,42 +259,16 @@ def _run_check(arguments: argparse.Namespace) -> int:
     return check(arguments)
 
 
-def _natural(text: str) -> int:
-    return _whole(text, 0)
+def _run_learn(arguments: argparse.Namespace) -> int:
+    from propto.commands.learn import learn
+
+    return learn(arguments)
 
 
-def _positive(text: str) -> int:
-    return _whole(text, 1)
+def _run_explain(arguments: argparse.Namespace) -> int:
+    from propto.commands.explain import explain
 
-
-def _whole(text: str, least: int) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
-    if value < least:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {value}")
-    return value
-
-
-def _real(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
-    if not abs(value) < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a finite number, got {value}")
-    return value
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}") from None
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {value}")
-    return value
+    return explain(arguments)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,20 @@ TERMS: dict[str, Term] = {
     "calibration": Term(
         "Coverage", "How often intervals hold the truth, in simulated tables with the same errors."
     ),
+    "effects": Term(
+        "Distribution of effects",
+        "How true effects lie around their average: normal, or with outliers, or many of them zero.",
+    ),
+    "log-score": Term(
+        "Log score",
+        "How well each group is foretold from all the others; higher is better, and a difference of less "
+        "than twice its error says little.",
+    ),
+    "no-effect": Term("P(= 0)", "The probability that a group has no effect at all."),
+    "coefficient": Term(
+        "Coefficient", "How much the expected effect changes with one unit more of a covariate."
+    ),
+    "cluster": Term("Cluster", "Groups that belong together, such as the schools of one district."),
     "evidence": Term("Evidence", "The probability of the data under model and priors, before seeing them."),
     "draw": Term(
         "Draw, chain", "A chain walks through the posterior; each step gives one draw of all variables."

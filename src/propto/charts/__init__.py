@@ -10,15 +10,19 @@ from propto.charts.grids import grid_marginals, grid_scatter
 from propto.charts.growth import ess_growth
 from propto.charts.health import divergences, energy, rhat_ess
 from propto.charts.many import many_means, many_shrinkage
+from propto.charts.models import bubble, cluster_effects, effects_moves, no_effect
 from propto.charts.overview import shrinkage_overview
 from propto.charts.pooling import mu_tau, shrinkage_against_tau
 from propto.charts.ranks import rank_plot
 from propto.charts.robustness import leave_one_out, predictive_check, prior_sensitivity
 
 __all__ = [
+    "bubble",
+    "cluster_effects",
     "data_bars",
     "divergences",
     "effect_densities",
+    "effects_moves",
     "energy",
     "ess_growth",
     "exceedance",
@@ -31,6 +35,7 @@ __all__ = [
     "marginals",
     "mu_tau",
     "new_group",
+    "no_effect",
     "pair_map",
     "predictive_check",
     "prior_sensitivity",

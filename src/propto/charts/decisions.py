@@ -55,24 +55,30 @@ def exceedance(part: Any) -> alt.LayerChart:
         If the argument is no such part.
     """
     require(part, ("threshold", "label", "prob"), "exceedance", "probabilities above a threshold")
-    shown, note = extremes(part.prob)
-    shown = shown[np.argsort(-part.prob[shown], kind="stable")]
-    labels = unique(part.label, shown)
+    drawn, note = chances(part.label, part.prob)
+    above = int(np.sum(part.prob >= SURE))
+    return finish(
+        drawn,
+        f"{above:,} of {len(part.prob):,} groups {'is' if above == 1 else 'are'} above {part.threshold:g} "
+        "with probability 0.95 or more",
+        f"Bars: the probability that the true effect is above the threshold. Dashed: 0.05 and 0.95.{note}",
+        f"Bar chart of P(effect > {part.threshold:g}).{note}",
+    )
+
+
+def chances(label: Any, prob: NDArray[np.floating]) -> tuple[alt.LayerChart, str]:
+    """Draw a probability of every group as bars, the most probable on top, and say what was left out."""
+    shown, note = extremes(prob)
+    shown = shown[np.argsort(-prob[shown], kind="stable")]
+    labels = unique(label, shown)
     bars = alt.Chart(alt.NamedData("chances"), width=WIDTH, height=20 * len(labels) + 10).mark_bar(color=BLUE)
     y = alt.Y("group:N", sort=None, title=None).scale(domain=labels)
     x = alt.X("prob:Q", title="probability").scale(domain=[0, 1])
     facts = ["group:N", alt.Tooltip("prob:Q", format=".3f")]
     rules = alt.Chart(frame(limit=[1 - SURE, SURE])).mark_rule(color=GREY, strokeDash=[6, 4])
-    above = int(np.sum(part.prob >= SURE))
-    return finish(
-        layer(bars.encode(x=x, y=y, opacity=emphasis(0.75), tooltip=facts), rules.encode(x="limit:Q"))
-        .add_params(PICKED)
-        .properties(datasets={"chances": records(group=labels, prob=part.prob[shown])}),
-        f"{above:,} of {len(part.prob):,} groups {'is' if above == 1 else 'are'} above {part.threshold:g} "
-        "with probability 0.95 or more",
-        f"Bars: the probability that the true effect is above the threshold. Dashed: 0.05 and 0.95.{note}",
-        f"Bar chart of P(effect > {part.threshold:g}) for {len(labels)} groups.{note}",
-    )
+    drawn = layer(bars.encode(x=x, y=y, opacity=emphasis(0.75), tooltip=facts), rules.encode(x="limit:Q"))
+    rows = records(group=labels, prob=prob[shown])
+    return drawn.add_params(PICKED).properties(datasets={"chances": rows}), note
 
 
 def rank_map(ranks: Any) -> alt.LayerChart:

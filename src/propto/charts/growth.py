@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import altair as alt
 import numpy as np
+from numpy.typing import ArrayLike
 
 from propto.charts.numbers import number
 from propto.charts.scalars import choose, draws_of, worst
@@ -61,8 +62,10 @@ def ess_growth(fit: DataTree, var_names: Sequence[str] | None = None) -> alt.Con
     )
 
 
-def _panel(kind: str, estimator: object, draws: dict[str, np.ndarray], cuts: np.ndarray) -> alt.LayerChart:
-    size = [float(estimator(values[:, :cut])) for values in draws.values() for cut in cuts]  # type: ignore[operator]
+def _panel(
+    kind: str, estimator: Callable[..., ArrayLike], draws: dict[str, np.ndarray], cuts: np.ndarray
+) -> alt.LayerChart:
+    size = [float(np.asarray(estimator(values[:, :cut]))) for values in draws.values() for cut in cuts]
     names = list(draws)
     rows = frame(variable=np.repeat(names, len(cuts)), draws=np.tile(cuts, len(names)), ess=np.array(size))
     colours, dashes = (

@@ -7,6 +7,8 @@ import re
 
 import numpy as np
 
+from propto.pooling import phrases
+
 MISSING = "–"
 
 
@@ -36,11 +38,7 @@ def number(value: float, error: float, digits: int = 2) -> str:
     """
     if not np.isfinite(value):
         return MISSING if np.isnan(value) else ("∞" if value > 0 else "−∞")
-    scale = abs(error) if np.isfinite(error) and error != 0 else (abs(value) or 1.0)
-    decimals = digits - 1 - math.floor(math.log10(scale))
-    if not -6 <= decimals <= 7:
-        return minus(f"{value:.{digits}e}")
-    return minus(f"{round(float(value), decimals):.{max(decimals, 0)}f}")
+    return minus(phrases.number(value, error, digits))
 
 
 def minus(text: str) -> str:
@@ -90,13 +88,7 @@ def probability(value: float) -> str:
     >>> probability(0.9412), probability(0.99999), probability(0.0002)
     ('0.94', '> 0.999', '< 0.001')
     """
-    if np.isnan(value):
-        return MISSING
-    if value > 0.999:
-        return "> 0.999"
-    if value < 0.001:
-        return "< 0.001"
-    return f"{value:.3f}" if value > 0.99 or value < 0.01 else f"{value:.2f}"
+    return MISSING if np.isnan(value) else phrases.probability(value)
 
 
 _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -6,18 +6,14 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-from numpy.typing import NDArray
 
+from propto.charts.apart import apart, most
 from propto.charts.numbers import number, typeset
 from propto.charts.theme import (
     BLUE,
     FORMAT,
-    GREEN,
     GREY,
-    MANY,
-    ORANGE,
     PICKED,
-    PURPLE,
     VERMILLION,
     WIDTH,
     emphasis,
@@ -30,10 +26,7 @@ from propto.charts.theme import (
 )
 from propto.pooling.phrases import called
 
-SHOWN = 40
 CURVE = 60
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION)
 
 
 def prior_sensitivity(part: Any) -> alt.LayerChart:
@@ -55,39 +48,14 @@ def prior_sensitivity(part: Any) -> alt.LayerChart:
         If the argument is no such part.
     """
     require(part, ("alternatives", "base", "shift"), "prior_sensitivity", "the sensitivity to priors")
-    shown, note = _most(part.shift, "move")
+    shown, note = most(part.shift, "move")
     shown = shown[np.argsort(-part.base[shown], kind="stable")]
     means = {"as used": part.base} | {
         str(other.prior_tau) + _on_mu(other, part): other.theta for other in part.alternatives
     }
-    labels, values = unique(part.label, shown), np.stack(list(means.values()))[:, shown]
-    rows = frame(
-        group=np.tile(labels, len(means)), prior=np.repeat(list(means), len(labels)), mean=values.ravel()
-    )
-    spans = frame(group=labels, low=values.min(axis=0), high=values.max(axis=0))
-    y = alt.Y("group:N", sort=None, title=None).scale(domain=labels)
-    height = 24 * len(labels) + 10
-    lines = alt.Chart(spans, width=WIDTH, height=height).mark_rule(color=GREY, strokeWidth=1.25)
-    marks = alt.Chart(rows).mark_point(size=56, strokeWidth=2)
-    names = list(means)
-    x = alt.X("mean:Q", title="pooled mean").scale(zero=False, padding=12)
-    legend = alt.Legend(orient="top", direction="vertical", labelLimit=400)
+    labels = unique(part.label, shown)
     return finish(
-        layer(
-            lines.encode(x=alt.X("low:Q"), x2="high:Q", y=y, opacity=emphasis()),
-            marks.encode(
-                x=x,
-                y=y,
-                color=alt.Color("prior:N", title=None, legend=legend).scale(
-                    domain=names, range=list(COLOURS[: len(names)])
-                ),
-                shape=alt.Shape("prior:N", title=None, legend=legend).scale(
-                    domain=names, range=list(SHAPES[: len(names)])
-                ),
-                opacity=emphasis(),
-                tooltip=["group:N", "prior:N", alt.Tooltip("mean:Q", format=FORMAT)],
-            ),
-        ).add_params(PICKED),
+        apart(labels, {name: values[shown] for name, values in means.items()}, "prior"),
         _moved(part),
         f"One mark for each choice of priors; a short line means that the choice hardly matters.{note}",
         f"Dot plot of the pooled means of {len(labels)} groups under {len(means)} choices of priors.{note}",
@@ -134,7 +102,7 @@ def leave_one_out(part: Any, mu: float | None = None) -> alt.ConcatChart:
     """
     require(part, ("mu_mean", "mu_low", "mu_high", "tau_median", "mu_shift"), "leave_one_out", "influences")
     weight = np.abs(np.nan_to_num(part.mu_shift))
-    shown, note = _most(weight, "change the average")
+    shown, note = most(weight, "change the average")
     shown = shown[np.argsort(-part.mu_shift[shown], kind="stable")]
     middle = np.where(np.isfinite(part.mu_mean), part.mu_mean, (part.mu_low + part.mu_high) / 2)
     rows = frame(
@@ -235,11 +203,3 @@ def predictive_check(part: Any, estimate: Any) -> alt.LayerChart:
         f"Red: the estimates of the table, in order. Grey: {count} tables simulated from the fitted model.",
         f"Distribution functions of the data and of {count} simulated tables.",
     )
-
-
-def _most(weight: NDArray, what: str) -> tuple[NDArray[np.intp], str]:
-    """Which groups to draw: all, or those of the largest weight."""
-    if len(weight) <= MANY:
-        return np.arange(len(weight)), ""
-    note = f" Shown: the {SHOWN} of {len(weight):,} groups that {what} most."
-    return np.argsort(-weight, kind="stable")[:SHOWN], note

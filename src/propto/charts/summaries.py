@@ -32,12 +32,7 @@ def centre(summary: Any) -> float:
 
 def scale_of(summary: Any) -> float:
     """The sd, or what the 90 % interval makes of it where no sd exists."""
-    quantiles = np.asarray(summary.quantiles)
-    return (
-        float(summary.sd)
-        if np.isfinite(summary.sd)
-        else float(quantiles[HIGH90] - quantiles[LOW90]) / (2 * Z90)
-    )
+    return float(summary.sd) if np.isfinite(summary.sd) else _width(summary)
 
 
 def ninety(summary: Any) -> str:
@@ -48,3 +43,18 @@ def ninety(summary: Any) -> str:
 def centre_text(summary: Any) -> str:
     """The centre, with the digits that its spread allows."""
     return number(centre(summary), scale_of(summary))
+
+
+def middle_text(summary: Any) -> str:
+    """The median, with the digits that the 90 % interval allows."""
+    return number(float(summary.quantiles[MEDIAN]), _width(summary))
+
+
+def range_text(summary: Any) -> str:
+    """The 90 % interval, with the digits that it allows."""
+    return span(float(summary.quantiles[LOW90]), float(summary.quantiles[HIGH90]), _width(summary))
+
+
+def _width(summary: Any) -> float:
+    """The sd of a normal with this 90 % interval."""
+    return float(summary.quantiles[HIGH90] - summary.quantiles[LOW90]) / (2 * Z90)

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from propto.commands.check import read, tell
+from propto.commands.models import Model, fit_effects, fit_regression
 from propto.commands.outputs import Outputs
+from propto.commands.result import Result
 from propto.commands.screen import show
 from propto.errors import OptionError
+from propto.pooling.effects import EffectsFit, Ladder
 from propto.pooling.exact import pool_exact
 from propto.pooling.measures import prior_for
 from propto.pooling.pooled import Pooled
 from propto.pooling.priors import parse_mu, parse_tau
+from propto.pooling.regression import Regression
+from propto.pooling.tables.matrix import read_covariance
 
 if TYPE_CHECKING:
     import xarray
@@ -30,71 +35,66 @@ if TYPE_CHECKING:
 MCMC_GROUPS = 1000
 
 
-@dataclass(frozen=True)
-class Result:
-    """All that a fit has found; what did not run is None.
-
-    Attributes
-    ----------
-    table
-        The table as read.
-    pooled
-        The exact posterior.
-    fit, drawn
-        Draws of the MCMC engine, and their summary.
-    agreement
-        How far the two engines lie apart.
-    verdict
-        Whether the numbers can be trusted.
-    analysis
-        What to decide from the exact posterior.
-    seed
-        Seed of the random numbers.
-    seconds
-        Wall time from the arguments to the results.
-    """
-
-    table: Table
-    pooled: Pooled | None
-    fit: xarray.DataTree | None
-    drawn: Drawn | None
-    agreement: Agreement | None
-    verdict: Verdict
-    analysis: Analysis | None
-    seed: int
-    seconds: float
-
-    @property
-    def answer(self) -> Pooled | Drawn:
-        """The numbers to show: the exact ones where there are any."""
-        answer = self.pooled or self.drawn
-        assert answer is not None  # one engine at least has run
-        return answer
-
-
 def fit(arguments: argparse.Namespace) -> int:
     """Do what the command says; returns the exit code."""
     began = time.monotonic()
-    priors = priors_of(arguments)
+    model, priors = Model.of(arguments), priors_of(arguments)
+    _refuse(arguments, model)
     outputs = Outputs.of(arguments)
     outputs.check()
-    table = read(arguments)
+    table = read(arguments, **model.columns)
+    covariance, notes = (None, ()) if model.covariance is None else read_covariance(model.covariance, table)
     if not arguments.quiet:
-        tell(table)
-    engine = _engine(arguments, len(table.label))
-    columns: dict[str, Any] = {"estimate": table.estimate, "std_error": table.std_error, "label": table.label}
-    pooled = None if engine == "mcmc" else pool_exact(**columns, **priors)
-    analysis = None if pooled is None else _analyse(arguments, pooled)
-    draws = None if engine == "exact" else _sample(arguments, {**columns, **priors})
-    drawn, agreement, verdict = _judge(pooled, draws)
+        tell(table, *notes)
+    if model.is_regression:
+        solved = _Solved(fit_regression(model, table, priors, covariance))
+    elif not model.is_usual:
+        solved = _Solved(*fit_effects(model, table, priors))
+    else:
+        solved = _usual(arguments, model, table, priors)
+    drawn, agreement, verdict = _judge(solved)
     seconds = time.monotonic() - began
-    result = Result(table, pooled, draws, drawn, agreement, verdict, analysis, arguments.seed, seconds)
+    result = Result(
+        table=table,
+        model=model,
+        pooled=solved.pooled,
+        ladder=solved.ladder,
+        fit=solved.fit,
+        drawn=drawn,
+        agreement=agreement,
+        verdict=verdict,
+        analysis=solved.analysis,
+        seed=arguments.seed,
+        seconds=seconds,
+    )
     report = outputs.write(result)
     if not outputs.takes_stdout:
         show(result, report, colour=not arguments.no_color)
-    if draws is not None and draws.attrs["interrupted"]:
+    if result.fit is not None and result.fit.attrs["interrupted"]:
         return 130
     return 1 if verdict.status == "fail" else 0
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """What the engines have found, not yet judged."""
+
+    pooled: Pooled | EffectsFit | Regression | None
+    ladder: Ladder | None = None
+    analysis: Analysis | None = None
+    fit: xarray.DataTree | None = None
+
+
+def _usual(arguments: argparse.Namespace, model: Model, table: Table, priors: dict[str, Any]) -> _Solved:
+    """The usual model, by one engine or by both."""
+    problem = {"estimate": table.estimate, "std_error": table.std_error, "label": table.label, **priors}
+    engine = _engine(arguments, len(table.label))
+    draws = None if engine == "exact" else _sample(arguments, problem)
+    if engine == "mcmc":
+        return _Solved(None, fit=draws)
+    pooled = pool_exact(**problem)
+    ladder = fit_effects(model, table, priors)[1] if model.compare else None
+    return _Solved(pooled, ladder, _analyse(arguments, pooled), draws)
 
 
 def priors_of(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -129,13 +129,35 @@ def _analyse(arguments: argparse.Namespace, pooled: Pooled) -> Analysis:
     return analysis
 
 
+def _refuse(arguments: argparse.Namespace, model: Model) -> None:
+    """Refuse options that the engine or the model cannot serve, before any work is done."""
+    asked = asked_of_exact(arguments)
+    if arguments.engine == "mcmc" and asked:
+        raise OptionError(f"{asked[0]} needs the exact engine; leave out --engine mcmc")
+    if arguments.engine == "exact" and arguments.save:
+        raise OptionError("--save writes the draws of the MCMC engine; leave out --engine exact")
+    if model.is_usual:
+        return
+    option = model.options[0]
+    if arguments.engine not in (None, "exact"):
+        raise OptionError(
+            f"{option} is integrated exactly, without MCMC; leave out --engine {arguments.engine}"
+        )
+    if arguments.save:
+        raise OptionError(
+            f"--save writes draws, and with {option} there are none, only exact integrals; --json and --csv "
+            "write the results"
+        )
+    decisions = [each for each in asked if each != "--compare-effects"]
+    if decisions:
+        raise OptionError(
+            f"{decisions[0]} is answered for normal effects without covariates; leave it out, or leave out "
+            f"{option}"
+        )
+
+
 def _engine(arguments: argparse.Namespace, groups: int) -> str:
     if arguments.engine:
-        asked = asked_of_exact(arguments)
-        if arguments.engine == "mcmc" and asked:
-            raise OptionError(f"{asked[0]} needs the exact engine; leave out --engine mcmc")
-        if arguments.engine == "exact" and arguments.save:
-            raise OptionError("--save writes the draws of the MCMC engine; leave out --engine exact")
         return str(arguments.engine)
     if groups <= MCMC_GROUPS or arguments.save:
         return "both"
@@ -156,6 +178,7 @@ def asked_of_exact(arguments: argparse.Namespace) -> list[str]:
         "--top": arguments.top is not None,
         "--grades": arguments.grades is not None,
         "--calibrate": arguments.calibrate,
+        "--compare-effects": arguments.compare_effects,
     }
     return [option for option, given in asked.items() if given]
 
@@ -182,19 +205,18 @@ def _sample(arguments: argparse.Namespace, problem: dict[str, Any]) -> xarray.Da
     )
 
 
-def _judge(
-    pooled: Pooled | None, fit: xarray.DataTree | None
-) -> tuple[Drawn | None, Agreement | None, Verdict]:
+def _judge(solved: _Solved) -> tuple[Drawn | None, Agreement | None, Verdict]:
     """Summarise and diagnose the draws, and hold the two engines against each other."""
     from propto.diagnosis import Reason, Verdict, diagnose
 
+    fit, pooled = solved.fit, solved.pooled
     if fit is None:
         return None, None, Verdict("pass", ())
     from propto.pooling.agreement import compare
     from propto.pooling.drawn import Drawn
 
     drawn, verdict = Drawn.of(fit), diagnose(fit)
-    agreement = compare(pooled, fit) if pooled is not None else None
+    agreement = compare(pooled, fit) if isinstance(pooled, Pooled) else None
     if agreement is None or agreement.agrees:
         return drawn, agreement, verdict
     disagreement = Reason(

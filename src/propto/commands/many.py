@@ -16,6 +16,7 @@ import numpy as np
 
 import propto
 from propto.commands.fit import asked_of_exact, priors_of
+from propto.commands.models import Model
 from propto.commands.outputs import SCHEMA_VERSION, STDOUT, Outputs, write
 from propto.commands.screen import bulleted
 from propto.errors import OptionError
@@ -72,7 +73,8 @@ def _outputs(arguments: argparse.Namespace) -> Outputs:
         "--save": arguments.save,
         "--engine": arguments.engine not in (None, "exact"),
     }
-    for option in [*(option for option, given in refused.items() if given), *asked_of_exact(arguments)]:
+    asked = [*asked_of_exact(arguments), *Model.of(arguments).options]
+    for option in [*(option for option, given in refused.items() if given), *asked]:
         raise OptionError(f"{option} is for one table; leave it out, or leave out --by")
     outputs = Outputs.of(arguments)
     if outputs.beside and arguments.format is None:

@@ -17,7 +17,7 @@ from propto.errors import OptionError
 from propto.files import write_text, write_whole
 
 if TYPE_CHECKING:
-    from propto.commands.fit import Result
+    from propto.commands.result import Result
 
 SCHEMA_VERSION = 1
 STDOUT = "-"
@@ -102,6 +102,7 @@ class Outputs:
                 str(self.report),
                 pooled=result.pooled,
                 analysis=result.analysis,
+                ladder=result.ladder,
                 fit=result.fit,
                 verdict=result.verdict,
                 engines=engines,
@@ -149,10 +150,14 @@ def document(result: Result) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "verdict": result.verdict.to_dict(),
+        "model": result.model.to_dict(),
         **({} if result.analysis is None else result.analysis.to_dict()),
+        "findings": result.findings(),
+        "checks": [check.to_dict() for check in result.checks],
+        **({} if result.ladder is None else {"compare_effects": result.ladder.to_dict()}),
         **answer.to_dict(),
         "engines": engines,
-        "priors": {"mu": str(answer.prior_mu), "tau": str(answer.prior_tau)},
+        "priors": result.priors(),
         "table": {
             "source": result.table.source,
             "columns": str(result.table.columns),

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console
-from rich.table import Table as Grid
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from propto.commands.fit import Result
+from propto.commands.grids import WIDTH, one_line, tables
 
-WIDTH = 80
+if TYPE_CHECKING:
+    from propto.commands.result import Result
+
 STYLES = {"pass": "bold green", "caution": "bold yellow", "fail": "bold red"}
-# More groups than this are cut to the highest and the lowest.
-ROWS = 40
-BAR = 17
-LABEL = 18
 REASONS = 5
 # What stands for a sign that the terminal's encoding does not have.
 ASCII = str.maketrans({"─": "-", "●": "o", "·": ".", "±": "+/-", "…": "~", "│": "|", "←": "<-", "²": "2"})
-Q5, Q95 = 1, 5  # places in Summary.levels
 
 
 def show(result: Result, report: str | None, *, colour: bool) -> None:
@@ -36,7 +29,12 @@ def show(result: Result, report: str | None, *, colour: bool) -> None:
         emoji=False,
         width=None if sys.stdout.isatty() else WIDTH,
     )
-    parts = [_verdict(result), _groups(result), _others(result), _findings(result), _facts(result, report)]
+    parts = [
+        _verdict(result),
+        *tables(result),
+        _findings(result),
+        _facts(result, report),
+    ]
     with console.capture() as capture:
         for part in parts:
             console.print(part, soft_wrap=isinstance(part, Text))  # paths stay whole
@@ -81,61 +79,12 @@ def _headline(result: Result) -> str:
     return "By MCMC alone."
 
 
-def _groups(result: Result) -> Grid:
-    """The table of groups."""
-    answer = result.answer
-    number = _format(answer.theta.sd, np.concatenate([answer.estimate, answer.std_error]))
-    low, high = answer.theta.quantiles[:, Q5], answer.theta.quantiles[:, Q95]
-    axis = float(np.min(low, initial=np.inf)), float(np.max(high, initial=-np.inf))
-    grid = Grid(box=None, padding=(0, 1), pad_edge=False, header_style="bold", show_edge=False)
-    grid.add_column("group", max_width=LABEL, no_wrap=True, overflow="ellipsis")
-    for heading in ("estimate ± error", "pooled", "90 % interval", "P(>0)"):
-        grid.add_column(heading, justify="right", no_wrap=True)
-    grid.add_column("", no_wrap=True)
-    for j in _shown(answer.theta.mean):
-        if j is None:
-            grid.add_row("…", "", "", "", "", f"{len(answer.label) - 2 * (ROWS // 2):,} more")
-            continue
-        grid.add_row(
-            _one_line(answer.label[j]),
-            f"{number(answer.estimate[j])} ± {number(answer.std_error[j])}",
-            number(answer.theta.mean[j]),
-            f"{number(low[j])} .. {number(high[j])}",
-            f"{answer.prob_positive[j]:.2f}",
-            _bar(low[j], answer.theta.mean[j], high[j], axis),
-        )
-    return grid
-
-
-def _others(result: Result) -> Grid:
-    """Mu, tau and a new group."""
-    answer = result.answer
-    number = _format(np.array([answer.mu.sd, answer.tau.sd]), answer.mu.quantiles)
-    grid = Grid(box=None, padding=(0, 1), pad_edge=False, header_style="bold", show_edge=False)
-    grid.add_column("\nall groups")
-    grid.add_column("\nmean", justify="right")
-    grid.add_column("\n90 % interval", justify="right")
-    rows = [
-        ("mean (mu)", answer.mu),
-        ("sd between groups (tau)", answer.tau),
-        ("a new group", answer.new_group),
-    ]
-    for name, summary in rows:
-        interval = f"{number(summary.quantiles[Q5])} .. {number(summary.quantiles[Q95])}"
-        grid.add_row(name, number(summary.mean), interval)
-    return grid
-
-
 def _findings(result: Result) -> Text:
     """What follows, in sentences."""
-    if result.analysis is None:
-        return Text("")
-    doubts = [f"Check the table: {doubt.found}" for doubt in result.analysis.checks]
+    doubts = [f"Check the table: {doubt.found}" for doubt in result.checks]
     if doubts:
         doubts[-1] += " `propto check` says why it matters and what to do."
-    return Text(
-        "\n" + "\n".join(bulleted(_one_line(text)) for text in [*doubts, *result.analysis.findings()])
-    )
+    return Text("\n" + "\n".join(bulleted(one_line(text)) for text in [*doubts, *result.findings()]))
 
 
 def bulleted(sentence: str) -> str:
@@ -146,58 +95,24 @@ def bulleted(sentence: str) -> str:
 
 def _facts(result: Result, report: str | None) -> Text:
     """Priors, evidence, the gap between the engines, and where the report is."""
-    answer = result.answer
-    lines = [f"priors: mu ~ {answer.prior_mu}, tau ~ {answer.prior_tau}"]
+    lines = _priors(result)
     if result.pooled is not None:
-        lines.append(f"log evidence: {result.pooled.log_evidence:.3f}")
+        lines.append(f"log evidence: {round(result.pooled.log_evidence, 3) + 0.0:.3f}")
     if result.agreement is not None:
         lines.append(
             f"largest gap between the engines: {result.agreement.max_gap_mcse:.2f} MCSE, "
-            f"in the {_one_line(result.agreement.quantity)}"
+            f"in the {one_line(result.agreement.quantity)}"
         )
     if report is not None:
         lines.append(f"report: {report}")
     return Text("\n" + "\n".join(lines))
 
 
-def _shown(mean: np.ndarray) -> list[int | None]:
-    """Which groups to print, in their own order; of many only the highest and lowest, None between them."""
-    if len(mean) <= ROWS:
-        return list(range(len(mean)))
-    order = [int(j) for j in np.argsort(-mean)]
-    half = ROWS // 2
-    return [*order[:half], None, *order[-half:]]
-
-
-def _format(scales: np.ndarray, values: np.ndarray) -> Any:
-    """A formatter with the decimals that the errors support: two digits of the typical sd."""
-    scale = float(np.nanmedian(scales)) if np.isfinite(scales).any() else 1.0
-    decimals = 1 - math.floor(math.log10(scale)) if scale > 0 else 0
-    largest = float(np.max(np.abs(values), initial=0.0))
-    if decimals > 5 or largest >= 1e7:
-        return lambda x: "-" if np.isnan(x) else f"{x:.3g}"
-    decimals = max(0, decimals)
-    return lambda x: "-" if np.isnan(x) else f"{x:.{decimals}f}"
-
-
-def _bar(low: float, mean: float, high: float, axis: tuple[float, float]) -> str:
-    """The interval as a line with a dot at the mean, on the axis that all groups share; 0 is marked."""
-    width = axis[1] - axis[0]
-    if not (width > 0 and np.isfinite([low, high, width]).all()):
-        return ""
-
-    def place(x: float) -> int:
-        return round((BAR - 1) * (x - axis[0]) / width)
-
-    line = [" "] * BAR
-    if axis[0] < 0 < axis[1]:
-        line[place(0.0)] = "│"
-    start, end = place(low), place(high)
-    line[start : end + 1] = ["─"] * (end - start + 1)
-    line[min(max(place(0.5 * (low + high) if np.isnan(mean) else mean), start), end)] = "●"
-    return "".join(line)
-
-
-def _one_line(text: str) -> str:
-    """A label that cannot disturb the terminal."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+def _priors(result: Result) -> list[str]:
+    """One line, and one for the coefficients and clusters."""
+    priors = result.priors()
+    lines = [f"priors: mu ~ {priors['mu']}, tau ~ {priors['tau']}"]
+    beta = set(priors.get("beta", {}).values())
+    more = [f"coefficients ~ {' or '.join(sorted(beta))}"] if beta else []
+    more += [f"sd between clusters ~ {priors['between']}"] if priors.get("between") else []
+    return [*lines, f"        {', '.join(more)}"] if more else lines

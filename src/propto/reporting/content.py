@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -14,16 +14,21 @@ from propto.charts.theme import unique
 from propto.errors import ChartError
 from propto.glossary import TERMS, explained
 from propto.pooling.analysis import Analysis, analyse
+from propto.pooling.effects import EffectsFit, Ladder
 from propto.pooling.many import Many
 from propto.pooling.pooled import Pooled
-from propto.reporting import decisions, draws, groups, many as many_tables, robustness
+from propto.pooling.regression import Regression
+from propto.reporting import decisions, draws, effects, groups, many as many_tables, models, robustness
 from propto.reporting.engines import engines as compared
 from propto.reporting.facts import run as run_facts
+from propto.reporting.models import Solved
 from propto.reporting.sections import Draws, Section
 from propto.reporting.words import VERDICTS, answer, asked, badges, described, findings
 
 if TYPE_CHECKING:
     from xarray import DataTree
+
+AnyPooled = TypeVar("AnyPooled", bound=Pooled | EffectsFit | Regression)
 
 TRUST = "Can it be trusted?"
 # What is in a report of a pooled result, in this order: answer, reason, decision, robustness. Each makes a
@@ -118,6 +123,7 @@ def content(
     fit: DataTree | None = None,
     analysis: Analysis | None = None,
     many: Many | None = None,
+    ladder: Ladder | None = None,
     verdict: Any = None,
     engines: Mapping[str, Any] | None = None,
     run: Mapping[str, Any] | None = None,
@@ -127,6 +133,8 @@ def content(
     pooled = analysis.pooled if analysis is not None else pooled
     if many is not None:
         return _of_many(many, run, title)
+    if isinstance(pooled, EffectsFit | Regression):
+        return _of_model(Solved(_distinct(pooled), ladder), run, title)
     if pooled is None and fit is None:
         raise ChartError("A report needs a pooled result or a fit; got neither.")
     if pooled is not None:
@@ -135,6 +143,8 @@ def content(
     told = dict((engines or {}).get("mcmc", {}))
     drawn = None if fit is None else Draws(fit, verdict or _diagnosed(fit), pooled, told)
     parts = _parts(analysis, drawn)
+    if ladder is not None:
+        parts.setdefault(models.CHANGE, []).extend(effects.changes(ladder))
     attributes: dict[Any, Any] = {} if drawn is None else {**drawn.fit.attrs, **drawn.acceptance}
     parts["The run"] = [run_facts(pooled, attributes, run or {})]
     sentences = answer(analysis) if analysis is not None else [] if drawn is None else described(drawn)
@@ -168,23 +178,43 @@ def _of_many(many: Many, run: Mapping[str, Any] | None, title: str | None) -> Co
     )
 
 
+def _of_model(solved: Solved, run: Mapping[str, Any] | None, title: str | None) -> Content:
+    parts = models.parts(solved)
+    return Content(
+        title=title or "Pooled estimates",
+        status="exact",
+        findings=findings(solved.pooled, None),
+        badges=[],
+        sentences=models.sentences(solved),
+        asked=[],
+        parts={**parts, "The run": [run_facts(solved.pooled, {}, run or {})]},
+        analysis=None,
+    )
+
+
 def _told_apart(analysis: Analysis) -> Analysis:
+    """The same with distinct labels."""
+    pooled = _distinct(analysis.pooled)
+    return analysis if pooled is analysis.pooled else replace(analysis, pooled=pooled)
+
+
+def _distinct(pooled: AnyPooled) -> AnyPooled:
     """The same with distinct labels, so that two groups of one name stay two."""
-    labels = unique(analysis.pooled.label.tolist())
-    if labels == analysis.pooled.label.tolist():
-        return analysis
-    return replace(analysis, pooled=replace(analysis.pooled, label=np.array(labels)))
+    labels = unique(pooled.label.tolist())
+    return pooled if labels == pooled.label.tolist() else replace(pooled, label=np.array(labels))
 
 
 def told_apart(result: Any) -> dict[str, Any]:
-    """The argument of `content` that a result is: ``pooled``, ``analysis``, ``many`` or ``fit``."""
+    """The arguments of `content` that stand for a result, by name."""
     if is_fit(result):
         return {"fit": result}
     if isinstance(result, Analysis):
         return {"analysis": result}
     if isinstance(result, Many):
         return {"many": result}
-    if isinstance(result, Pooled):
+    if isinstance(result, Ladder):
+        return {"pooled": result.normal, "ladder": result}
+    if isinstance(result, Pooled | EffectsFit | Regression):
         return {"pooled": result}
     raise ChartError(
         f"report needs a pooled result, its analysis or a fit (DataTree); got {type(result).__name__}."

@@ -15,7 +15,7 @@ from propto.charts.theme import extremes
 from propto.pooling.analysis import Analysis
 from propto.pooling.ranks import mean_ranks
 from propto.pooling.thresholds import exceedance
-from propto.reporting.sections import MOST_ROWS, Section, Table
+from propto.reporting.sections import MOST_ROWS, HasChecks, Section, Table
 
 MOST_STEPS = 200
 MOST_CELLS = 60  # groups up to which a matrix is also a table
@@ -27,7 +27,7 @@ def found(part: Any) -> tuple[str, str]:
     return first.rstrip("."), " ".join(others)
 
 
-def checks(analysis: Analysis) -> Section | None:
+def checks(analysis: HasChecks) -> Section | None:
     """Doubts about the table itself."""
     doubts = analysis.checks
     if not doubts:

@@ -9,6 +9,8 @@ from typing import Any
 
 from propto import __version__
 from propto.charts.numbers import bound, minus
+from propto.pooling.effects import Effects, EffectsFit, SpikeAndSlab, StudentTEffects, TwoNormals
+from propto.pooling.regression import Regression
 from propto.reporting.sections import Section, Table
 
 NAMES = {
@@ -59,12 +61,48 @@ def _model(pooled: Any) -> list[tuple[str, str]]:
     if pooled is None:
         return []
     return [
-        ("Model", "yⱼ ~ normal(θⱼ, seⱼ), θⱼ ~ normal(μ, τ)"),
+        ("Model", _formula(pooled)),
         ("Prior of μ", str(pooled.prior_mu)),
         ("Prior of τ", str(pooled.prior_tau)),
+        *_more_priors(pooled),
         ("Log evidence", minus(f"{float(pooled.log_evidence):.4f}")),
         ("Bound of the quadrature error", bound(float(pooled.error_bound))),
     ]
+
+
+def _formula(pooled: Any) -> str:
+    """The model in one line."""
+    if isinstance(pooled, EffectsFit):
+        given = "normal(θⱼ, seⱼ)" if pooled.error_df is None else "Student t(dfⱼ, θⱼ, seⱼ)"
+        return f"yⱼ ~ {given}, {_effects(pooled.effects)}"
+    if not isinstance(pooled, Regression):
+        return "yⱼ ~ normal(θⱼ, seⱼ), θⱼ ~ normal(μ, τ)"
+    slope = " + (xⱼ − x̄)ᵀβ" if len(pooled.coefficient_names) > 1 else ""
+    if pooled.between is None:
+        return f"y ~ normal(θ, V), θⱼ ~ normal(μ{slope}, τ)"
+    return f"yⱼ ~ normal(θⱼ, seⱼ), θⱼ ~ normal(μ{slope} + b of its cluster, τ), b ~ normal(0, ω)"
+
+
+def _effects(effects: Effects) -> str:
+    """The distribution of effects in one line."""
+    if isinstance(effects, StudentTEffects):
+        df = "1/ν ~ uniform(0, 1)" if effects.df is None else f"ν = {effects.df:g}"
+        return f"θⱼ ~ Student t(ν, μ, τ), {df}"
+    if isinstance(effects, SpikeAndSlab):
+        share = "w ~ uniform(0, 1)" if effects.share is None else f"w = {effects.share:g}"
+        return f"θⱼ = 0 with probability w, else θⱼ ~ normal(μ, τ), {share}"
+    if isinstance(effects, TwoNormals):
+        share = "w ~ uniform(0, 0.5)" if effects.share is None else f"w = {effects.share:g}"
+        return f"θⱼ ~ normal(μ, τ), or with probability w normal(μ, {effects.ratio:g} τ), {share}"
+    return "θⱼ ~ normal(μ, τ)"
+
+
+def _more_priors(pooled: Any) -> list[tuple[str, str]]:
+    """Those of coefficients and clusters."""
+    if not isinstance(pooled, Regression):
+        return []
+    found = [(f"Prior of {name}", str(prior)) for name, prior in pooled.prior_beta.items()]
+    return found + ([] if pooled.between is None else [("Prior of ω", str(pooled.prior_between))])
 
 
 def _text(value: object) -> str:

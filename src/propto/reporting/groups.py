@@ -12,34 +12,35 @@ from propto.charts.numbers import MISSING, minus, number, probability, span
 from propto.charts.summaries import HIGH50, HIGH90, LOW50, LOW90, MEDIAN, scale_of
 from propto.charts.theme import MANY, extremes
 from propto.pooling.analysis import Analysis
-from propto.reporting.sections import MOST_ROWS, Section, Table
+from propto.reporting.sections import MOST_ROWS, HasPooled, Section, Table
 
 
 def key_numbers(analysis: Analysis) -> Section:
     """The average effect, the spread and a new group, in one table."""
     pooled = analysis.pooled
     parts = {"Average effect μ": pooled.mu, "Spread τ": pooled.tau, "A new group": pooled.new_group}
-    rows = [(name, *_numbers(summary)) for name, summary in parts.items()]
+    rows = [(name, *numbers(summary)) for name, summary in parts.items()]
     return Section(
         "numbers",
         "Key numbers",
         "The whole in numbers",
-        table=Table(("", *_NUMBERS), rows),
+        table=Table(("", *NUMBERS), rows),
         terms=("mu", "tau", "new-group", "interval", "posterior"),
     )
 
 
-_NUMBERS = ("mean", "90 % interval", "sd", "median", "50 % interval")
+NUMBERS = ("mean", "90 % interval", "sd", "median", "50 % interval")
 
 
-def _numbers(summary: Any) -> tuple[str, ...]:
+def numbers(summary: Any) -> tuple[str, ...]:
+    """A summary as cells, under the headings `NUMBERS`."""
     q, error = np.asarray(summary.quantiles, float), scale_of(summary)
     inner, outer = span(q[LOW50], q[HIGH50], error), span(q[LOW90], q[HIGH90], error)
     mean, sd, median = (number(float(value), error, 3) for value in (summary.mean, summary.sd, q[MEDIAN]))
     return mean, outer, sd, median, inner
 
 
-def forest(analysis: Analysis) -> Section:
+def forest(analysis: HasPooled) -> Section:
     """What pooling did to each group."""
     pooled = analysis.pooled
     reading = "Grey: what a group reported. Blue: what to expect of it, given all groups."
@@ -56,7 +57,7 @@ def _forest_row(pooled: Any, j: int) -> tuple[str, ...]:
     return str(pooled.label[j]), _given(pooled.estimate[j]), number(pooled.theta.mean[j], sd, 3), inner, outer
 
 
-def overview(analysis: Analysis) -> Section | None:
+def overview(analysis: HasPooled) -> Section | None:
     """All groups at once, when there are too many for the forest."""
     pooled = analysis.pooled
     if len(pooled.estimate) <= MANY:
@@ -69,7 +70,7 @@ def overview(analysis: Analysis) -> Section | None:
     return Section("overview", "Overview", reading=reading, chart=chart, table=table)
 
 
-def everyone(analysis: Analysis) -> Section:
+def everyone(analysis: HasPooled) -> Section:
     """Every group in one table."""
     pooled = analysis.pooled
     order = np.argsort(-pooled.theta.mean, kind="stable")
@@ -100,11 +101,11 @@ def whole(analysis: Analysis) -> Section:
     pooled = analysis.pooled
     parts = {"Average effect μ": ("mu", "prior_mu"), "Spread τ": ("tau", "prior_tau")}
     rows = [
-        (name, str(getattr(pooled, prior)), *_numbers(getattr(pooled, posterior)))
+        (name, str(getattr(pooled, prior)), *numbers(getattr(pooled, posterior)))
         for name, (posterior, prior) in parts.items()
     ]
     reading = "Where filled and dashed differ, the data have spoken; where they agree, the prior has."
-    table = Table(("", "prior", *_NUMBERS), rows)
+    table = Table(("", "prior", *NUMBERS), rows)
     return Section(
         "whole",
         "Average and spread",
@@ -131,7 +132,7 @@ def why(analysis: Analysis) -> Section:
     return Section("why", "Why that much", reading=reading, chart=chart, table=table)
 
 
-def data(analysis: Analysis) -> Section:
+def data(analysis: HasPooled) -> Section:
     """The table as it came."""
     pooled = analysis.pooled
     shown, note = extremes(pooled.estimate)
@@ -167,11 +168,11 @@ def ahead(analysis: Analysis) -> Section:
     """What a new group would show."""
     pooled = analysis.pooled
     rows = [
-        (name, *_numbers(part))
+        (name, *numbers(part))
         for name, part in (("a new group", pooled.new_group), ("average effect μ", pooled.mu))
     ]
     reading = "For a group of which nothing is known yet."
-    table = Table(("", *_NUMBERS), rows)
+    table = Table(("", *NUMBERS), rows)
     return Section(
         "new", "New group", reading=reading, chart=charts.new_group(pooled), table=table, terms=("new-group",)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,7 +13,23 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from xarray import DataTree
 
+    from propto.pooling.checks import Check
+
 MOST_ROWS = 1000
+
+
+class HasPooled(Protocol):
+    """What holds the pooled result that a section is about, of whatever model."""
+
+    @property
+    def pooled(self) -> Any: ...
+
+
+class HasChecks(Protocol):
+    """What holds doubts about the table."""
+
+    @property
+    def checks(self) -> tuple[Check, ...]: ...
 
 
 @dataclass(frozen=True)

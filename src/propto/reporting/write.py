@@ -17,24 +17,26 @@ if TYPE_CHECKING:
     from xarray import DataTree
 
     from propto.pooling.analysis import Analysis
+    from propto.pooling.effects import Ladder
     from propto.pooling.many import Many
 
 FORMATS = ("html", "pdf", "md")
 
 
 def report(result: Any, path: str | Path | None = None, **parts: Any) -> str | Path:
-    """Write the report of a pooled result, of its analysis, of many tables or of a fit.
+    """Write the report of a pooled result of any kind, of its analysis, of many tables or of a fit.
 
     Parameters
     ----------
     result
-        What `pool`, `analyse`, `pool_many` or `sample` gives.
+        What `pool`, `pool_effects`, `compare_effects`, `pool_regression`, `analyse`, `pool_many` or
+        `sample` gives.
     path
         Where to write; its ending chooses the format: ``.html``, ``.pdf`` or ``.md``. None returns the
         text of the page.
     **parts
-        Anything else that `write_report` takes: ``format``, ``verdict``, ``engines``, ``run``, ``title``, or
-        the other of ``pooled`` and ``fit``.
+        Anything else that `write_report` takes: ``format``, ``verdict``, ``engines``, ``run``, ``title``,
+        ``ladder``, or the other of ``pooled`` and ``fit``.
 
     Returns
     -------
@@ -65,6 +67,7 @@ def write_report(
     fit: DataTree | None = None,
     analysis: Analysis | None = None,
     many: Many | None = None,
+    ladder: Ladder | None = None,
     verdict: Any = None,
     engines: Mapping[str, Any] | None = None,
     run: Mapping[str, Any] | None = None,
@@ -78,13 +81,15 @@ def write_report(
     path
         Where to write; the file appears whole or not at all.
     pooled
-        The exact engine's result.
+        The exact engine's result: of `pool`, `pool_effects` or `pool_regression`.
     fit
         The draws; without ``verdict`` they are diagnosed here.
     analysis
         What to decide from the pooled result; by default what `analyse` gives without options.
     many
         Many tables, pooled at once: a summary of them, in place of the above.
+    ladder
+        Other distributions of effects beside the normal, of `compare_effects`.
     verdict
         The diagnosis of the draws.
     engines
@@ -118,6 +123,7 @@ def write_report(
         fit=fit,
         analysis=analysis,
         many=many,
+        ladder=ladder,
         verdict=verdict,
         engines=engines,
         run=run,
