@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Array
 
-from propto.coordinates.whitening import Diagonal
+from propto.coordinates.low_rank import LowRank
 from propto.errors import OptionError
 from propto.randomness import uniform
 from propto.samplers import hamiltonian
@@ -67,7 +67,7 @@ class HMC:
 
     needs_gradient: ClassVar[bool] = True
     defaults: ClassVar[Defaults] = FEW_LONG
-    whitening: ClassVar[type[Diagonal]] = Diagonal
+    whitening: ClassVar[type[LowRank]] = LowRank
 
     def __post_init__(self) -> None:
         self.adapters()  # refuses a target that is no probability

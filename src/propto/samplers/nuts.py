@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from propto.coordinates.whitening import Diagonal
+from propto.coordinates.low_rank import LowRank
 from propto.errors import OptionError
 from propto.randomness import uniform
 from propto.samplers import hamiltonian
@@ -277,7 +277,7 @@ class NUTS:
 
     needs_gradient: ClassVar[bool] = True
     defaults: ClassVar[Defaults] = FEW_LONG
-    whitening: ClassVar[type[Diagonal]] = Diagonal
+    whitening: ClassVar[type[LowRank]] = LowRank
 
     def __post_init__(self) -> None:
         self.adapters()  # refuses a target that is no probability
