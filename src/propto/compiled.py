@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from jax.sharding import SingleDeviceSharding
 
 # Enough for the programs of several densities; the least recently used is forgotten.
 LIMIT = 64
@@ -35,19 +37,28 @@ def call(name: Hashable, function: Callable[..., Any], *args: Any, compile_only:
         Do not run it.
     """
     with jax.enable_x64(True):
-        args = jax.tree.map(_as_array, args)
         leaves, structure = jax.tree.flatten(args)
-        key = (name, structure, tuple((leaf.shape, leaf.dtype, leaf.sharding) for leaf in leaves))
+        leaves = [_as_array(leaf) for leaf in leaves]
+        key = (name, structure, tuple((leaf.shape, leaf.dtype, _place(leaf)) for leaf in leaves))
+        args = jax.tree.unflatten(structure, leaves)
         with _lock(key):
             program = _programs.get(key) or jax.jit(function).lower(*args).compile()
             _keep(key, program)
         return None if compile_only else program(*args)
 
 
-def _as_array(leaf: Any) -> jax.Array:
+def _as_array(leaf: Any) -> np.ndarray | jax.Array:
     """An array of strong type, so that one program serves arrays wherever they come from."""
-    array = jax.numpy.asarray(leaf)
-    return array.astype(array.dtype) if array.weak_type else array
+    if not isinstance(leaf, jax.Array):
+        return np.asarray(leaf)  # the program itself takes it to the device, more quickly
+    return leaf.astype(leaf.dtype) if leaf.weak_type else leaf
+
+
+def _place(leaf: Any) -> Any:
+    """On which devices an array lies, unless it is where arrays of the host would go."""
+    sharding = getattr(leaf, "sharding", None)
+    usual = isinstance(sharding, SingleDeviceSharding) and sharding.device_set == {jax.devices()[0]}
+    return None if usual else sharding
 
 
 def _lock(key: Hashable) -> threading.Lock:

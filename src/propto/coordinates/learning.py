@@ -11,6 +11,8 @@ from propto.coordinates.whitening import Whitening
 
 # Scales are worth their while if they bring the loss of the whitening down to this share.
 GAIN = 0.7
+# A loss of this share of the dimension leaves nothing to gain.
+GOOD = 0.1
 
 
 def scales_and_whitening(
@@ -25,6 +27,8 @@ def scales_and_whitening(
         return None, plain
     best: tuple[Scales | None, LowRank] = (None, plain)
     loss = plain.loss(y, score)
+    if loss < GOOD * y.shape[-1]:
+        return best
     for scales in (before, learn_scales(y, score)):
         if scales is not None:
             x, x_score = scales.to_x(y, score)

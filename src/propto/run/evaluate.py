@@ -56,8 +56,7 @@ def constrained(
         return program.constrain(data, q), log_det
 
     rows = x.reshape(-1, density.dim)
-    # The batches have few sizes, so that there are few programs: a power of two, filled up.
-    size = 1 << (min(len(rows), ROWS, max(1, NUMBERS // density.dim)) - 1).bit_length()
+    size = max(1, min(ROWS, NUMBERS // density.dim))  # always the same, filled up: one program is enough
     function = jax.vmap(one, in_axes=(None, 0, None))
     parts = []
     for start in range(0, len(rows), size):

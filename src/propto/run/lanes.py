@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -31,6 +31,8 @@ from propto.samplers.base import Sampler
 CHUNK_SECONDS = 0.25
 # Most transitions in a chunk, and most numbers in the buffer of its positions.
 CAPACITY, BUFFER = 250, 4_000_000
+# A chunk of fewer seconds is run at once: handing it to another thread would take as long.
+BRIEF = 0.003
 
 
 class Lanes:
@@ -59,13 +61,14 @@ class Lanes:
         self.density, self.sampler = density, sampler
         self.executor, self.progress, self.chunk_size, self.stop = executor, progress, chunk_size, stop
         self.capacity = capacity(block_size, density.dim)
+        self.is_local = isinstance(executor, ThreadPoolExecutor)
         self.facts = Facts()
         self.nan_point = ""
         self._seconds_per_transition = CHUNK_SECONDS  # so that the first chunk is a single transition
 
     def compile(self, target: Target, blocks: Sequence[Block], span: Span) -> None:
         """Compile what blocks of these sizes need; other executors than threads compile where they run."""
-        if isinstance(self.executor, ThreadPoolExecutor):
+        if self.is_local:
             sizes = {len(block.chains): block for block in blocks}.values()
             program = self.density.program, self.sampler, self.capacity
             jobs = [self.executor.submit(compile_advance, *program, target, block, span) for block in sizes]
@@ -106,7 +109,8 @@ class Lanes:
         n = min(size, self.capacity, whole.n - lane.done)
         span = whole._replace(first=whole.first + lane.done, n=n)
         program = self.density.program, self.sampler, self.capacity
-        return self.executor.submit(timed_advance, *program, target, lane.block, span)
+        executor = HERE if self.is_local and n * self._seconds_per_transition < BRIEF else self.executor
+        return executor.submit(timed_advance, *program, target, lane.block, span)
 
     def _take(self, lane: _Lane, job: Future[tuple[float, Block, Trace]]) -> Trace:
         """A chunk has come home."""
@@ -127,6 +131,21 @@ class Lanes:
             raise DensityError(
                 f"the density is negative or NaN at {self.nan_point}; a proportion is at least 0"
             )
+
+
+class _Here(Executor):
+    """Runs a job at once, in the thread that submits it."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        job: Future[Any] = Future()
+        try:
+            job.set_result(function(*args, **kwargs))
+        except Exception as error:
+            job.set_exception(error)
+        return job
+
+
+HERE = _Here()
 
 
 class _Lane:
