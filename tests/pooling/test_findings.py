@@ -88,8 +88,8 @@ def test_what_a_table_does_not_tell_is_said():
     (vague,) = effects_findings(pool_effects([1.0, 2.0, 1.5], [1.0] * 3, effects="student_t"))
     assert "hardly more of this than its prior" in vague
     rng = np.random.default_rng(0)
-    y = np.where(np.arange(60) % 3 > 0, 0.0, rng.normal(5, 1, 60)) + 0.2 * rng.normal(size=60)
-    clear = effects_findings(pool_effects(y, np.full(60, 0.2), effects="spike_slab"))
+    y = np.where(np.arange(30) % 3 > 0, 0.0, rng.normal(5, 1, 30)) + 0.2 * rng.normal(size=30)
+    clear = effects_findings(pool_effects(y, np.full(30, 0.2), effects="spike_slab"))
     assert "hardly more" not in clear[0]
     assert "of the groups has no effect at all" in clear[0]
     assert "has no effect with probability < 0.001, the lowest" in clear[1]
