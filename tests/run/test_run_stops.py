@@ -113,10 +113,11 @@ def test_no_time_at_all_gives_one_chunk(draw):
 
 
 class TakingTurns(Executor):
-    """One thread, which asks the run to stop at one of the jobs."""
+    """One thread, which asks the run to stop at one of the jobs, and then gives it time to let others go."""
 
-    def __init__(self, stop_at, monkeypatch):
-        self.thread, self.stop_at, self.jobs = ThreadPoolExecutor(1), stop_at, 0
+    def __init__(self, stop_at, lets_go, monkeypatch):
+        self.thread, self.stop_at, self.lets_go, self.jobs = ThreadPoolExecutor(1), stop_at, lets_go, 0
+        self.sent = []
         monkeypatch.setattr(loop, "Stop", self.remember)
 
     def remember(self, asked, deadline):
@@ -124,12 +125,18 @@ class TakingTurns(Executor):
         return Stop(asked, deadline)
 
     def submit(self, function, /, *args, **kwargs):
-        return self.thread.submit(self.run, function, args, kwargs)
+        self.sent.append(self.thread.submit(self.run, function, args, kwargs))
+        return self.sent[-1]
 
     def run(self, function, args, kwargs):
         self.jobs += 1
         if self.jobs == self.stop_at:
             self.asked.set()
+        deadline = time.monotonic() + 20
+        while self.jobs > self.stop_at and self.lets_go and time.monotonic() < deadline:
+            if any(job.cancelled() for job in self.sent):
+                break
+            time.sleep(0.001)
         return function(*args, **kwargs)
 
 
@@ -137,7 +144,7 @@ def test_a_stop_does_not_wait_for_blocks_that_have_draws(draw, monkeypatch):
     """At the stop, blocks that wait for another turn are let go; those without draws get their first."""
     options = {"warmup": 0, "chunk_size": 1, "draws": 100, "chains": 10, "block_size": 1}
     for stop_at, jobs, draws in ((25, (25, 26), 2), (5, (10,), 1)):
-        executor = TakingTurns(stop_at, monkeypatch)
+        executor = TakingTurns(stop_at, draws > 1, monkeypatch)
         fit = draw(executor=executor, **options)
         executor.thread.shutdown()
         assert executor.jobs in jobs  # one may have begun while the run came to know of the stop
