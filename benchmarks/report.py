@@ -178,7 +178,7 @@ def draw(rows: Rows, path: Path) -> None:
             "target": name,
             "tool": tool,
             "seconds": row["seconds_to_1000"],
-            "library": tool.split("-")[0].split("@")[0],
+            "package": tool.split("-")[0].split("@")[0],
             "cold": row["cold_seconds"],
         }
         for name, tools in rows.items()
@@ -188,13 +188,13 @@ def draw(rows: Rows, path: Path) -> None:
     order = alt.Order("own:Q")
     chart = (
         alt.Chart(alt.Data(values=values), title="Seconds to 1,000 effective draws, warm-up included")
-        .transform_calculate(own="datum.library == 'propto' ? 1 : 0")
+        .transform_calculate(own="datum.package == 'propto' ? 1 : 0")
         .mark_point(filled=True, size=70, opacity=0.8)
         .encode(
             x=alt.X("seconds:Q", scale=alt.Scale(type="log"), title="seconds (log scale)"),
             y=alt.Y("target:N", sort=list(rows), title=None),
-            color=alt.Color("library:N", title="library"),
-            shape=alt.Shape("library:N"),
+            color=alt.Color("package:N", title="package"),
+            shape=alt.Shape("package:N", title="package"),
             order=order,
             tooltip=["target:N", "tool:N", "seconds:Q", "cold:Q"],
         )

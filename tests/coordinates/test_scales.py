@@ -54,7 +54,10 @@ def test_a_funnel_is_undone_also_from_its_mouth(lowest):
     assert scales.parents[0] == 0
     assert scales.log_scale.shape == (11, PARENTS)
     np.testing.assert_allclose(scales.log_scale[1:, 0], 0.5, atol=0.05)
-    chains = lambda a: a.reshape(20, 100, 11)  # noqa: E731
+
+    def chains(a):
+        return a.reshape(20, 100, 11)
+
     before = LowRank.learn(chains(q), chains(score)).loss(q, score)
     x, x_score = scales.to_x(q, score)
     assert LowRank.learn(chains(x), chains(x_score)).loss(x, x_score) < 0.05 * before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import jax
@@ -147,6 +148,30 @@ def test_chains_stay_where_they_are_when_the_coordinates_change(warmed, schools)
             np.testing.assert_allclose(here, there[-1, block.chains], rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(score[0], density.gradient_at(here[0]), rtol=1e-8)
     assert not astray(window.trace.logp, window.trace.gradient).any()
+
+
+def test_coordinates_are_learnt_again_once_if_many_chains_had_to_move_late(schools, monkeypatch):
+    """A third of the chains is said to be astray in every trial."""
+    stages = []
+    learn = Run._learn
+
+    def spy(run, stage, trace, is_last):
+        stages.append(stage)
+        learn(run, stage, trace, is_last)
+
+    def astray_in_trials(logp, score):
+        return (np.arange(logp.shape[1]) % 3 == 0) & stages[-1].is_trial
+
+    monkeypatch.setattr(Run, "_learn", spy)
+    monkeypatch.setattr("propto.run.leader.astray", astray_in_trials)
+    monkeypatch.setattr("propto.run.leader.climbing", lambda logp: np.zeros(logp.shape[1], bool))
+    fit = pp.sample(schools(), draws=5, seed=1, progress=False)
+    kinds = [stage.learns_coordinates for stage in stages]
+    changes = [(a, b) for a, b in itertools.pairwise(kinds) if a != b]
+    assert changes == [(True, False), (False, True), (True, False)]
+    assert kinds.index(False) < kinds.index(True, kinds.index(False))
+    assert sum(stage.own_steps for stage in stages) == 2  # chains come in once
+    assert fit.attrs["rescued"] == 43 * sum(stage.is_trial for stage in stages)
 
 
 def test_trials_decide_on_the_number_of_steps(warmed):

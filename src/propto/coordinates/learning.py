@@ -8,11 +8,10 @@ from jaxtyping import Float
 from propto.coordinates.low_rank import LowRank
 from propto.coordinates.scales import Scales, learn_scales
 from propto.coordinates.whitening import Whitening
+from propto.coordinates.whole import GOOD
 
 # Scales are worth their while if they bring the loss of the whitening down to this share.
 GAIN = 0.7
-# A loss of this share of the dimension leaves nothing to gain.
-GOOD = 0.1
 
 
 def scales_and_whitening(
@@ -27,7 +26,7 @@ def scales_and_whitening(
         return None, plain
     best: tuple[Scales | None, LowRank] = (None, plain)
     loss = plain.loss(y, score)
-    if loss < GOOD * y.shape[-1]:
+    if loss < GOOD * y.shape[-1]:  # there is nothing to gain
         return best
     for scales in (before, learn_scales(y, score)):
         if scales is not None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 from string import Template
 
 from propto import __version__
+from propto.policy import content_policy
 
 SCRIPTS = ("random", "formula", "samplers", "estimators", "targets", "walk", "words", "drawing", "page")
 
@@ -23,7 +22,7 @@ def page() -> str:
     scripts = [_asset(f"{name}.js") for name in SCRIPTS]
     style = _asset("page.css")
     return Template(_asset("page.html")).substitute(
-        policy=_policy(scripts, style),
+        policy=content_policy(scripts, style),
         version=__version__,
         style=style,
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
@@ -32,13 +31,3 @@ def page() -> str:
 
 def _asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
-
-
-def _policy(scripts: list[str], style: str) -> str:
-    allowed = " ".join(map(_hash, scripts))
-    rules = ("default-src 'none'", f"script-src {allowed}", f"style-src {_hash(style)}", "base-uri 'none'")
-    return "; ".join((*rules, "form-action 'none'"))
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

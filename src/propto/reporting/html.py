@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from propto import __version__
+from propto.policy import content_policy
 from propto.reporting.content import TRUST, Content, content
 from propto.reporting.recompute import facts
 from propto.reporting.sections import Section
@@ -79,20 +78,9 @@ def render(*, scripts: Sequence[str], **words: Any) -> str:
     )
     style = _asset("page.css")
     return environment.from_string(_asset("page.html")).render(
-        words, version=__version__, style=style, scripts=scripts, policy=_policy(scripts, style)
+        words, version=__version__, style=style, scripts=scripts, policy=content_policy(scripts, style)
     )
 
 
 def _asset(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
-
-
-def _policy(scripts: Sequence[str], style: str) -> str:
-    """A content security policy: these scripts and this style, and nothing else from anywhere."""
-    allowed = " ".join(_hash(script) for script in scripts)
-    rules = ("default-src 'none'", f"script-src {allowed}", f"style-src {_hash(style)}", "base-uri 'none'")
-    return "; ".join((*rules, "form-action 'none'"))
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

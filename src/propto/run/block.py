@@ -156,7 +156,10 @@ def _advance_function(program: Program, sampler: Sampler, capacity: int) -> Any:
 
         def body(i: Any, carry: tuple[Block, Trace]) -> tuple[Block, Trace]:
             block, trace = transition(i, carry[0])
-            write = lambda buffer, row: jax.lax.dynamic_update_index_in_dim(buffer, row, i, 0)  # noqa: E731
+
+            def write(buffer: Any, row: Any) -> Any:
+                return jax.lax.dynamic_update_index_in_dim(buffer, row, i, 0)
+
             return block, jax.tree.map(write, carry[1], trace)
 
         _, row = jax.eval_shape(transition, jnp.array(0), block)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Any
 
 import jax
@@ -72,9 +72,11 @@ class Run:
         began = time.monotonic()
         self.progress.phase("compiling", 0)
         sampler, density = self.sampler, self.density
+        self.lanes = Lanes(
+            density, sampler, self.executor, self.progress, self.chunk_size, self.stop, block_size
+        )
         # Threads share one copy of the data on the device; to other executors they are sent.
-        is_local = isinstance(self.executor, ThreadPoolExecutor)
-        self.data = jax.device_put(density.data) if is_local else on_host(density.data)
+        self.data = jax.device_put(density.data) if self.lanes.is_local else on_host(density.data)
         centring = 1.0 - density.program.layers
         at = start_points(density, chains, self.seed, init, centring, sampler.needs_gradient)
         whitening = sampler.whitening.identity(density.dim)
@@ -88,9 +90,6 @@ class Run:
         at = at if init else _shared(at)
         self.starts = len(np.unique(at.x, axis=0))
         self._enter(at)
-        self.lanes = Lanes(
-            density, sampler, self.executor, self.progress, self.chunk_size, self.stop, block_size
-        )
         self.lanes.compile(self.target, self.blocks, Span(self.seed, WARMUP, 0, 0))
         self.seconds["compile"] = time.monotonic() - began
 
