@@ -199,14 +199,14 @@ def test_a_trajectory_has_as_many_steps_as_cover_its_length(sampler):
     params = sampler.initial_params(DIM)
     length = np.pi / 2 if isinstance(sampler, pp.HMC) else ensemble.QUARTER_TURN
     for step_size in (0.3, 1.0, length, length / 4, 5.0):
-        n = int(sampler.paced(params._replace(step_size=step_size)).n_steps)
+        n = int(sampler.paced(params._replace(step_size=np.asarray(step_size))).n_steps)
         assert n * step_size >= length * (1 - 1e-9)
         assert (n - 1) * step_size < length
     assert (
-        sampler.paced(params._replace(step_size=1e-6)).n_steps
+        sampler.paced(params._replace(step_size=np.asarray(1e-6))).n_steps
         == {
             pp.HMC: sampler.max_steps,
             pp.Ensemble: ensemble.FEW,  # while the coordinates are poor; trials decide on more
         }[type(sampler)]
     )
-    assert pp.Ensemble(max_steps=3).paced(params._replace(step_size=1e-6)).n_steps == 3
+    assert pp.Ensemble(max_steps=3).paced(params._replace(step_size=np.asarray(1e-6))).n_steps == 3

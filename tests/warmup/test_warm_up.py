@@ -108,6 +108,20 @@ def test_chains_have_steps_of_their_own_only_while_they_come_in_or_lag(warmed):
             assert (steps == steps[:, :1]).all() == (not window.stage.own_steps)
 
 
+def test_trajectories_are_shortened_while_the_step_size_grows(warmed):
+    shortened = 0
+    for window in warmed.windows:
+        planned = int(window.before.params.n_steps)
+        for block in window.blocks:
+            steps = np.exp(np.log(window.trace.step_size[:, block.chains]).mean(axis=1))
+            paced = [warmed.sampler.paced(window.before.params._replace(step_size=step)) for step in steps]
+            wanted = np.minimum([int(params.n_steps) for params in paced], planned)
+            taken = window.trace.info.n_steps[:, block.chains]
+            assert (taken == (wanted[:, None] if window.stage.paces else planned)).all()
+            shortened += (taken < planned).sum()
+    assert shortened > 0
+
+
 def test_step_sizes_are_pooled_over_all_chains(warmed):
     for number, window in enumerate(warmed.windows):
         results = [np.exp(block.adapters["step_size"].log_average) for block in window.blocks]

@@ -48,7 +48,8 @@ class Target(NamedTuple):
 class Span(NamedTuple):
     """Which transitions to run: their phase, the index of the first and their number.
 
-    In warm-up an acceptance rate a counts as a^ease.
+    In warm-up an acceptance rate a counts as a^ease, and where it ``paces`` a trajectory is shortened as the
+    step size grows.
     """
 
     seed: Any
@@ -56,6 +57,7 @@ class Span(NamedTuple):
     first: Any
     n: Any
     ease: Any = 1.0
+    paces: Any = False
 
 
 def on_host(tree: Any) -> Any:
@@ -132,11 +134,16 @@ def _advance_function(program: Program, sampler: Sampler, capacity: int) -> Any:
             frozen = jnp.broadcast_to(getattr(params, name), block.chains.shape)
             return jnp.where(learns, tuning[name].value(state), frozen)
 
+        def shortened(params: Any, own: dict[str, Any]) -> Any:
+            middle = {name: jnp.exp(jnp.log(values).mean()) for name, values in own.items()}
+            return jax.tree.map(jnp.minimum, sampler.paced(params._replace(**middle)), params)
+
         def transition(i: Any, block: Block) -> tuple[Block, Trace]:
             own = {name: tuned(target.params, name, state) for name, state in block.adapters.items()}
+            params = select(learns & span.paces, shortened(target.params, own), target.params)
 
             def one(key: Array, state: Any, own: dict[str, Any]) -> tuple[Any, Any]:
-                return sampler.step(logdensity, key, state, target.params._replace(**own))
+                return sampler.step(logdensity, key, state, params._replace(**own))
 
             keys = jax.vmap(fold_in, in_axes=(0, None))(chain_keys, span.first + i)
             states, info = jax.vmap(one)(keys, block.states, own)

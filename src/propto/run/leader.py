@@ -108,7 +108,8 @@ class Run:
                 continue
             pace = self.pace.all_on_their_own() if stage.own_steps else self.pace
             self.blocks = [Block(b.chains, b.states, *pace.begin(b.chains)) for b in self.blocks]
-            trace = self._advance(Span(self.seed, WARMUP, first, stage.length, stage.ease))
+            span = Span(self.seed, WARMUP, first, stage.length, stage.ease, stage.paces)
+            trace = self._advance(span)
             if len(trace.z) < stage.length:
                 raise InterruptedRunError("the run was stopped in warm-up, before the first draw")
             before = self.rescued
@@ -197,10 +198,10 @@ class Run:
         self.windows.append(
             {
                 "transitions": len(trace.z),
+                **params._asdict(),
                 "acceptance_rate": trace.info.acceptance_rate.mean(),
                 "n_steps": trace.info.n_steps.mean(),
                 "scale": self.target.coordinates.whitening.scales(),
-                **params._asdict(),
             }
         )
         y, score = self.target.coordinates.unwhitened(trace.z, trace.gradient)

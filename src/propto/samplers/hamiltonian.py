@@ -57,9 +57,10 @@ class Params(NamedTuple):
     n_steps: Int[Any, ""]
 
     def covering(self, length: float, max_steps: int) -> Params:
-        """With as many steps as cover a length (on the host)."""
-        n = np.ceil(length / float(self.step_size) - 1e-9)
-        return self._replace(n_steps=np.asarray(int(np.clip(n, 1, max_steps))))
+        """With as many steps as cover a length; on the host and in compiled code."""
+        xp = self.step_size.__array_namespace__()
+        n = xp.clip(xp.ceil(length / self.step_size - 1e-9), 1, max_steps)
+        return self._replace(n_steps=xp.asarray(n, dtype=self.n_steps.dtype))
 
 
 def leapfrog(value_and_gradient: ValueAndGradient, phase: Phase, step_size: Float[Array, ""]) -> Phase:
