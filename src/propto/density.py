@@ -140,6 +140,20 @@ class Density:
         """Whether samplers that need gradients can be used."""
         return self.program.has_gradient
 
+    def derived(self, values: Mapping[str, np.ndarray]) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+        """What else has a name and follows from draws of the variables: its axes and values.
+
+        Parameters
+        ----------
+        values
+            Draws of all variables, any number of axes before those of the variable.
+        """
+        return {}
+
+    def completed(self, values: Mapping[str, np.ndarray]) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+        """Observed variables that have missing elements, with these drawn in: their axes and values."""
+        return {}
+
     @in_double_precision
     def as_it_stands(self) -> Density:
         """The same density, told apart from what its function computed earlier.

@@ -54,6 +54,10 @@ class InterruptedRunError(ProptoError, RuntimeError):
     """A run was stopped before there was anything to return."""
 
 
+class StoreError(ProptoError, OSError):
+    """A store holds another run, cannot be read or cannot be written."""
+
+
 class MissingExtraError(ProptoError, ImportError):
     """An optional part of propto is not installed."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -87,11 +88,20 @@ def mark_of(program: Program, data: Data) -> str:
     A Python function may read variables from outside, and compiled code keeps the values that it met there.
     Programs with different marks share no compiled code, so that a changed variable is never overlooked.
     """
+    return _mark(program, data, str)
+
+
+def lasting_mark_of(program: Program, data: Data) -> str:
+    """`mark_of` as another process would find it too: Python objects in it have no address."""
+    return _mark(program, data, lambda traced: re.sub(r"0x[0-9a-f]+", "", str(traced)))
+
+
+def _mark(program: Program, data: Data, text: Callable[[Any], str]) -> str:
     if not program.has_gradient:  # Python itself runs the function, every time
         return ""
     q = jax.ShapeDtypeStruct((program.dim,), jnp.result_type(float))
     traced = jax.make_jaxpr(lambda data, q: program.log_density_at(data, q))(data, q)
-    digest = hashlib.sha256(str(traced).encode())
+    digest = hashlib.sha256(text(traced).encode())
     for constant in _constants(traced):
         is_key = jnp.issubdtype(constant.dtype, jax.dtypes.prng_key)
         digest.update(np.asarray(jax.random.key_data(constant) if is_key else constant).tobytes())

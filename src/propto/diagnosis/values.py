@@ -26,9 +26,16 @@ def judge(names: list[str], measured: Measured, frozen: float) -> list[Reason]:
     """
     lost, still, constant, whole, value = measured
     sound = lost == 0
-    same = sound & (constant > 0)
+    same = sound & (constant > 0) & ~_built_in(names, constant, value)
     partly = np.where(sound & ~same & (whole == 0) & (still > frozen), still, 0.0)
     return [*_lost(names, lost), *_same(names, same, same & (whole == 0), value), *_still(names, partly)]
+
+
+def _built_in(names: list[str], constant: Array, value: Array) -> Mask:
+    """Zeros and ones in arrays whose other elements move, such as those of a matrix of correlations."""
+    whose = np.array([name.split("[")[0] for name in names])
+    moves = np.isin(whose, whose[constant == 0])
+    return moves & np.isin(value, (0.0, 1.0))
 
 
 def _lost(names: list[str], lost: Array) -> list[Reason]:

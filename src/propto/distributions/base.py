@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from propto.distributions.special import log1m_exp
 from propto.errors import ModelError, ParameterError, ShapeError
 from propto.supports import Support
 from propto.supports.checks import Limit, Parameter, Shape, as_float, as_shape, broadcast_shape, require
@@ -107,6 +108,18 @@ class Distribution(ABC):
         """
         return self._sample(key, as_shape(sample_shape) + self.batch_shape + self.event_shape)
 
+    def log_tails(self, value: Parameter) -> tuple[Array, Array]:
+        """log P(X ≤ x) and log P(X > x): what `Truncated` and `Censored` need.
+
+        Raises
+        ------
+        ModelError
+            If propto knows no formula for them.
+        """
+        raise ModelError(
+            f"{self._name} has no known distribution function, so it cannot be truncated or censored here."
+        )
+
     @property
     def _name(self) -> str:
         return type(self).__name__
@@ -134,6 +147,12 @@ def within(support: Support, value: Array, anchor: float, log_density: Callable[
     """
     outside = ~(support.inside(value) | jnp.isnan(value))
     return jnp.where(outside, -jnp.inf, log_density(jnp.where(outside, anchor, value)))
+
+
+def above_zero(x: Array, log_survival: Callable[[Array], Array]) -> tuple[Array, Array]:
+    """Both tails of a distribution on the positive numbers, from the upper one."""
+    log_s = jnp.where(x > 0, log_survival(jnp.where(x > 0, x, 1.0)), 0.0)
+    return jnp.where(x > 0, log1m_exp(jnp.where(x > 0, log_s, -1.0)), -jnp.inf), log_s
 
 
 def improper(name: str) -> ModelError:

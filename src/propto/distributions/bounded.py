@@ -13,7 +13,7 @@ from jax.scipy.special import xlog1py, xlogy
 from propto.distributions.base import Distribution, within
 from propto.distributions.special import log_beta
 from propto.supports import Support, interval, unit_interval
-from propto.supports.checks import FINITE, POSITIVE, Limit, Parameter, require_order
+from propto.supports.checks import FINITE, POSITIVE, Limit, Parameter, as_float, require_order
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,10 @@ class Uniform(Distribution):
 
     def _log_prob(self, value: Array) -> Array:
         return within(self.support, value, 0.0, lambda x: 0.0 * x - jnp.log(self.high - self.low))
+
+    def log_tails(self, value: Parameter) -> tuple[Array, Array]:
+        share = jnp.clip((as_float(value) - self.low) / (self.high - self.low), 0.0, 1.0)
+        return jnp.log(share), jnp.log1p(-share)
 
     def _sample(self, key: Array, shape: tuple[int, ...]) -> Array:
         # A draw of exactly 0 would put a scale with low = 0 outside of its limits.

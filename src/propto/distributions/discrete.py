@@ -8,12 +8,21 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.scipy.special import gammaln, xlogy
+from jax.scipy.special import gammainc, gammaincc, gammaln, xlog1py, xlogy
 
-from propto.distributions.base import Distribution, require_one, within
+from propto.distributions.base import Distribution, above_zero, require_one, within
 from propto.distributions.special import log_beta
 from propto.supports import Support, boolean, integer_interval, nonnegative_integer
-from propto.supports.checks import COUNT, FINITE, NONNEGATIVE, POSITIVE, PROBABILITY, Limit, Parameter
+from propto.supports.checks import (
+    COUNT,
+    FINITE,
+    NONNEGATIVE,
+    POSITIVE,
+    PROBABILITY,
+    Limit,
+    Parameter,
+    as_float,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +141,11 @@ class Poisson(Distribution):
     def _log_prob(self, value: Array) -> Array:
         return within(self.support, value, 0.0, lambda x: xlogy(x, self.rate) - self.rate - gammaln(x + 1))
 
+    def log_tails(self, value: Parameter) -> tuple[Array, Array]:
+        k = jnp.floor(as_float(value))
+        below, above = (tail(jnp.maximum(k, 0.0) + 1, self.rate) for tail in (gammaincc, gammainc))
+        return jnp.where(k < 0, -jnp.inf, jnp.log(below)), jnp.where(k < 0, 0.0, jnp.log(above))
+
     def _sample(self, key: Array, shape: tuple[int, ...]) -> Array:
         return jax.random.poisson(key, self.rate, shape).astype(int)
 
@@ -178,6 +192,86 @@ class NegativeBinomial(Distribution):
         key_rate, key_count = jax.random.split(key)
         spread = jax.random.gamma(key_rate, self.concentration, shape) / self.concentration
         return jax.random.poisson(key_count, self.mean * spread).astype(int)
+
+
+@dataclass(frozen=True, eq=False)
+class Geometric(Distribution):
+    """The number of zeros before the first one, among outcomes that are 1 with probability p: p (1 − p)ˣ.
+
+    Parameters
+    ----------
+    probs
+        Probability p of a 1, above 0 and at most 1.
+
+    Examples
+    --------
+    >>> round(float(Geometric(0.5).log_prob(1)), 4)  # 1 / 4
+    -1.3863
+
+    References
+    ----------
+    Johnson, Kemp and Kotz (2005), Univariate Discrete Distributions, 3rd edition, chapter 5.
+    """
+
+    probs: Parameter
+    limits: ClassVar[dict[str, Limit]] = {"probs": PROBABILITY}
+
+    def _support(self, shape: tuple[int, ...]) -> Support:
+        return nonnegative_integer(shape)
+
+    def _log_prob(self, value: Array) -> Array:
+        return within(self.support, value, 0.0, lambda x: jnp.log(self.probs) + xlog1py(x, -self.probs))
+
+    def log_tails(self, value: Parameter) -> tuple[Array, Array]:
+        return above_zero(jnp.floor(as_float(value)) + 1, lambda n: n * jnp.log1p(-self.probs))
+
+    def _sample(self, key: Array, shape: tuple[int, ...]) -> Array:
+        return (jax.random.geometric(key, self.probs, shape) - 1).astype(int)
+
+
+@dataclass(frozen=True, eq=False)
+class BetaBinomial(Distribution):
+    """The number of ones among n outcomes whose common probability is Beta(α, β) distributed.
+
+    p(x) = C(n, x) B(x + α, n − x + β) / B(α, β)
+
+    Parameters
+    ----------
+    total_count
+        Number of outcomes n, a whole number of 0 or more.
+    alpha, beta
+        α > 0 and β > 0; the mean is n α / (α + β).
+
+    Examples
+    --------
+    >>> round(float(BetaBinomial(4, 1, 1).log_prob(3)), 4)  # uniform: 1 / 5
+    -1.6094
+
+    References
+    ----------
+    Gelman et al. (2013), Bayesian Data Analysis, 3rd edition, appendix A.
+    """
+
+    total_count: Parameter
+    alpha: Parameter
+    beta: Parameter
+    limits: ClassVar[dict[str, Limit]] = {"total_count": COUNT, "alpha": POSITIVE, "beta": POSITIVE}
+
+    def _support(self, shape: tuple[int, ...]) -> Support:
+        return integer_interval(0.0, self.total_count, shape)
+
+    def _log_prob(self, value: Array) -> Array:
+        return within(self.support, value, 0.0, self._log_mass)
+
+    def _log_mass(self, x: Array) -> Array:
+        n = self.total_count
+        log_choose = -jnp.log1p(n) - log_beta(x + 1, n - x + 1)
+        return log_choose + log_beta(x + self.alpha, n - x + self.beta) - log_beta(self.alpha, self.beta)
+
+    def _sample(self, key: Array, shape: tuple[int, ...]) -> Array:
+        key_share, key_count = jax.random.split(key)
+        share = jax.random.beta(key_share, self.alpha, self.beta, shape)
+        return jax.random.binomial(key_count, self.total_count, share, shape).astype(int)
 
 
 def _log_outcomes(distribution: Bernoulli | Binomial, ones: Array, total: Parameter) -> Array:

@@ -1,4 +1,4 @@
-"""The logarithm of the beta function, without the cancellation of large log-gammas."""
+"""Special functions where the plain formula would lose digits."""
 
 from __future__ import annotations
 
@@ -57,3 +57,21 @@ def _shift_by_ten(x: Any) -> Array:
     """stirling_error(x) − stirling_error(x + 10)."""
     log_rising = jnp.log(math.prod(x + k for k in range(10)))
     return (x + 9.5) * jnp.log(x + 10) - (x - 0.5) * jnp.log(x) - log_rising - 10
+
+
+def log1m_exp(x: Any) -> Array:
+    """log(1 − exp(x)) for x ≤ 0, accurate at both ends.
+
+    Examples
+    --------
+    >>> round(float(log1m_exp(-1e-10)), 4)
+    -23.0259
+
+    References
+    ----------
+    Mächler (2012), Accurately computing log(1 − exp(−|a|)).
+    """
+    below = jnp.minimum(x, -jnp.finfo(jnp.result_type(float)).tiny)
+    is_near = below > -math.log(2)
+    near, far = jnp.where(is_near, below, -1.0), jnp.where(is_near, -1.0, below)
+    return jnp.where(is_near, jnp.log(-jnp.expm1(near)), jnp.log1p(-jnp.exp(far)))

@@ -34,37 +34,64 @@ def make_fit(
     facts
         Attributes of the fit.
     """
-    index = {"chain": np.arange(drawn.chains), "draw": np.arange(drawn.draws)}
     groups = {
-        "posterior": xr.Dataset(_posterior(density, drawn.values), coords={**index, **density.coords}),
-        "sample_stats": xr.Dataset(_by_chain(drawn.statistics), coords=index),
-        "warmup": _warmup(windows),
+        "posterior": posterior(density, drawn),
+        "sample_stats": sample_stats(drawn),
+        "warmup": warmup(windows),
+        "observed_data": observed_data(density),
+        "completed_data": completed_data(density, drawn),
     }
-    if density.observed:
-        observed = {
-            name: (axes_of(name, np.ndim(x), density.dims), np.asarray(x))
-            for name, x in density.observed.items()
-        }
-        groups["observed_data"] = xr.Dataset(observed, coords=_used(density.coords, observed))
-    groups["posterior"] = groups["posterior"].drop_vars(_unused(density, groups["posterior"]))
-    fit = xr.DataTree.from_dict(groups)
-    fit.attrs = {"propto_version": propto.__version__, "jax_version": jax.__version__, **facts}
-    fit["posterior"].attrs["inference_library"] = "propto"
+    fit = xr.DataTree.from_dict({name: group for name, group in groups.items() if group is not None})
+    fit.attrs = with_facts(facts)
     return fit
 
 
-def _by_chain(statistics: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    return {name: (("chain", "draw"), value.swapaxes(0, 1)) for name, value in statistics.items()}
+def posterior(density: Density, drawn: Drawn, start: int = 0) -> xr.Dataset:
+    """Draws whose first has the index ``start``: the variables, and what follows from them."""
+    own = {name: (axes_of(name, value.ndim - 2, density.dims), value) for name, value in drawn.values.items()}
+    return _drawn(density, {**own, **density.derived(drawn.values)}, drawn, start)
 
 
-def _posterior(density: Density, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    return {
-        name: (("chain", "draw", *axes_of(name, value.ndim - 2, density.dims)), value.swapaxes(0, 1))
-        for name, value in values.items()
+def completed_data(density: Density, drawn: Drawn, start: int = 0) -> xr.Dataset | None:
+    """Observed variables with what was missing drawn in, where anything was missing."""
+    completed = density.completed(drawn.values)
+    return _drawn(density, completed, drawn, start) if completed else None
+
+
+def sample_stats(drawn: Drawn, start: int = 0) -> xr.Dataset:
+    """What the sampler told of them."""
+    columns = {name: (("chain", "draw"), value.swapaxes(0, 1)) for name, value in drawn.statistics.items()}
+    return xr.Dataset(columns, coords=_index(drawn, start))
+
+
+def observed_data(density: Density) -> xr.Dataset | None:
+    """What the model was conditioned on, where there is a model."""
+    if not density.observed:
+        return None
+    columns = {
+        name: (axes_of(name, np.ndim(x), density.dims), np.asarray(x)) for name, x in density.observed.items()
     }
+    return xr.Dataset(columns, coords=_used(density.coords, columns))
 
 
-def _warmup(windows: Sequence[Mapping[str, Any]]) -> xr.Dataset:
+def with_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a fit."""
+    return {"propto_version": propto.__version__, "jax_version": jax.__version__, **facts}
+
+
+def _drawn(density: Density, named: Mapping[str, Any], drawn: Drawn, start: int) -> xr.Dataset:
+    columns = {
+        name: (("chain", "draw", *axes), value.swapaxes(0, 1)) for name, (axes, value) in named.items()
+    }
+    coords = {**_index(drawn, start), **_used(density.coords, columns)}
+    return xr.Dataset(columns, coords=coords, attrs={"inference_library": "propto"})
+
+
+def _index(drawn: Drawn, start: int) -> dict[str, Any]:
+    return {"chain": np.arange(drawn.chains), "draw": np.arange(start, start + drawn.draws)}
+
+
+def warmup(windows: Sequence[Mapping[str, Any]]) -> xr.Dataset:
     """One row a window; ``scale`` is that of every unconstrained coordinate."""
     if not windows:
         return xr.Dataset()
@@ -76,8 +103,3 @@ def _warmup(windows: Sequence[Mapping[str, Any]]) -> xr.Dataset:
 def _used(coords: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
     used = {axis for axes, _ in variables.values() for axis in axes}
     return {name: labels for name, labels in coords.items() if name in used}
-
-
-def _unused(density: Density, dataset: xr.Dataset) -> list[str]:
-    used = {axis for variable in dataset.data_vars.values() for axis in variable.dims}
-    return [name for name in density.coords if name not in used]

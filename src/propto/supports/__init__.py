@@ -15,6 +15,7 @@ from propto.supports.elements import (
 )
 from propto.supports.events import ordered, simplex
 from propto.supports.foreign import as_support
+from propto.supports.matrices import correlation, correlation_cholesky, covariance
 
 __all__ = [
     "Support",
@@ -22,6 +23,9 @@ __all__ = [
     "as_support",
     "below",
     "boolean",
+    "correlation",
+    "correlation_cholesky",
+    "covariance",
     "integer_interval",
     "interval",
     "nonnegative",

@@ -84,6 +84,19 @@ class Support(ABC):
         """Return the same kind of set for values of another shape."""
         return replace(self, shape=as_shape(shape))
 
+    def at(self, places: Array) -> Support:
+        """The support of some elements of a value, counted along one row, where each is free of the others.
+
+        Raises
+        ------
+        ModelError
+            If they are bound together, as shares of a whole are.
+        """
+        raise ModelError(
+            f"elements of a {type(self).__name__.lower()} vector depend on each other, so that single ones "
+            "cannot be missing: leave the whole vector out."
+        )
+
     @abstractmethod
     def _forward(self, z: Array) -> tuple[Array, Array]: ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import jax
@@ -32,6 +32,9 @@ BOUND = Limit(np.isfinite, "a finite number", "For a set without this end use ab
 class Real(Support):
     """The finite real numbers: x = z."""
 
+    def at(self, places: Array) -> Support:
+        return real(places.shape)
+
     def _forward(self, z: Array) -> tuple[Array, Array]:
         return z, jnp.zeros((), z.dtype)
 
@@ -53,6 +56,9 @@ class HalfLine(Support):
     def __post_init__(self) -> None:
         require("half line", "bound", self.bound, BOUND)
         _require_fit(self.shape, bound=self.bound)
+
+    def at(self, places: Array) -> Support:
+        return replace(self, bound=_some(self.bound, self.shape, places), shape=places.shape)
 
     def _forward(self, z: Array) -> tuple[Array, Array]:
         bound = as_float(self.bound)
@@ -79,6 +85,10 @@ class Interval(Support):
         require("interval", "upper", self.upper, BOUND)
         require_order("interval", "lower", self.lower, "upper", self.upper)
         _require_fit(self.shape, lower=self.lower, upper=self.upper)
+
+    def at(self, places: Array) -> Support:
+        lower, upper = (_some(bound, self.shape, places) for bound in (self.lower, self.upper))
+        return replace(self, lower=lower, upper=upper, shape=places.shape)
 
     def _forward(self, z: Array) -> tuple[Array, Array]:
         lower, upper = as_float(self.lower), as_float(self.upper)
@@ -116,6 +126,49 @@ class Integers(Support):
 
     def _inside(self, x: Array) -> Array:
         return _between(self.lower, x, self.upper) & (jnp.floor(x) == x) & jnp.isfinite(x)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Censoring(Support):
+    """The numbers between two ends that have probabilities of their own: no map from R^d."""
+
+    lower: Parameter
+    upper: Parameter
+    is_discrete: ClassVar[bool] = True
+
+    def _forward(self, z: Array) -> tuple[Array, Array]:
+        raise no_map("censored values")
+
+    def _inverse(self, x: Array) -> Array:
+        raise no_map("censored values")
+
+    def _inside(self, x: Array) -> Array:
+        return _between(self.lower, x, self.upper) & jnp.isfinite(x)
+
+
+def ends_of(support: Support) -> tuple[Any, Any]:
+    """The lowest and the highest value of a set of numbers, infinite where there is none."""
+    if isinstance(support, HalfLine):
+        return (support.bound, math.inf) if support.side == 1 else (-math.inf, support.bound)
+    if isinstance(support, (Interval, Integers, Censoring)):
+        return as_float(support.lower), as_float(support.upper)
+    return -math.inf, math.inf
+
+
+def with_ends(low: Any, high: Any, shape: tuple[int, ...], is_discrete: bool) -> Support:
+    """The numbers, or the whole numbers, between two ends that may be infinite."""
+    if is_discrete:
+        return integer_interval(low, high, shape)
+    has_low, has_high = (is_traced(end) or bool(np.all(np.isfinite(end))) for end in (low, high))
+    if has_low and has_high:
+        return interval(low, high, shape)
+    return replace(above(low, shape) if has_low else below(high, shape), closed=True)
+
+
+def between(low: Any, high: Any, shape: tuple[int, ...]) -> Censoring:
+    """The values that a censored observation can have; None for no end."""
+    lower = -math.inf if low is None else _bound(low)
+    return Censoring(lower=lower, upper=math.inf if high is None else _bound(high), shape=shape)
 
 
 def real(shape: Shape = ()) -> Real:
@@ -301,6 +354,13 @@ def _bound(value: Parameter) -> Any:
 
 def _frozen(nested: Any) -> Any:
     return tuple(map(_frozen, nested)) if isinstance(nested, list) else nested
+
+
+def _some(bound: Parameter, shape: tuple[int, ...], places: Array) -> Any:
+    """The bounds of some elements."""
+    if np.ndim(bound) == 0:
+        return bound
+    return jnp.ravel(jnp.broadcast_to(jnp.asarray(as_float(bound)), shape))[places]
 
 
 def _between(lower: Parameter, x: Array, upper: Parameter) -> Array:

@@ -12,8 +12,8 @@ import numpy as np
 from jax import Array
 
 from propto.errors import ShapeError
-from propto.supports.base import Support, bounded_exp
-from propto.supports.checks import Shape, as_shape
+from propto.supports.base import Support, bounded_exp, no_map
+from propto.supports.checks import Parameter, Shape, as_float, as_shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,24 @@ class Simplex(Support):
     def _inside(self, x: Array) -> Array:
         has_sum_one = jnp.abs(jnp.sum(x, axis=-1) - 1) <= self.tolerance
         return has_sum_one & jnp.all(x >= 0, axis=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts(Support):
+    """Vectors of whole numbers of 0 or more with a given sum; they have no map from R^d."""
+
+    total: Parameter
+    is_discrete: ClassVar[bool] = True
+
+    def _forward(self, z: Array) -> tuple[Array, Array]:
+        raise no_map("counts")
+
+    def _inverse(self, x: Array) -> Array:
+        raise no_map("counts")
+
+    def _inside(self, x: Array) -> Array:
+        is_count = jnp.all((x >= 0) & (jnp.floor(x) == x), axis=-1)
+        return is_count & (jnp.sum(x, axis=-1) == as_float(self.total))
 
 
 def ordered(n: int, batch_shape: Shape = ()) -> Ordered:
