@@ -113,13 +113,13 @@ def test_a_run_learns_the_share_of_every_element(error, expected, monkeypatch):
 
     runs = []
     attributes = Run.attributes
-    monkeypatch.setattr(Run, "attributes", lambda run, drawn: runs.append(run) or attributes(run, drawn))
+    monkeypatch.setattr(Run, "attributes", lambda run: runs.append(run) or attributes(run))
     rng = np.random.default_rng(1)
     errors = np.full(15, error)
     y = 2 + TAU * rng.normal(size=15) + errors * rng.normal(size=15)
     density = pp.Model(layered, errors).given(y=y)
     fit = pp.sample(density, draws=20, seed=1, progress=False)
-    centring = runs[0].target.coordinates.centring
+    centring = runs[0].learner.target.coordinates.centring
     assert set(centring[2:]) <= expected
     assert (centring[:2] == 1).all()
     # Draws come back as the model has them.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import propto as pp
-from propto.run.leader import Run
+from propto.run.learner import Learner
 from propto.samplers.hamiltonian import Params
 from propto.warmup.pace import Pace
 from propto.warmup.step_size import DualAveraging
@@ -76,13 +76,14 @@ def log_p_two_widths(x):
 def test_a_chain_in_a_narrow_place_moves_there_in_warm_up(monkeypatch):
     """With the step size of the others it would be accepted never."""
     seen = []
-    learn = Run._learn
+    learn = Learner.learn
 
-    def spy(run, stage, trace, is_last):
-        learn(run, stage, trace, is_last)
-        seen.append((run.pace, trace))
+    def spy(learner, stage, trace, is_last):
+        result = learn(learner, stage, trace, is_last)
+        seen.append((learner.pace, trace))
+        return result
 
-    monkeypatch.setattr(Run, "_learn", spy)
+    monkeypatch.setattr(Learner, "learn", spy)
     density = pp.Density(log_p_two_widths, {"x": pp.real(3)})
     z = np.random.default_rng(1).normal(size=(128, 3))
     init = {"x": np.where(np.arange(128)[:, None] < 2, 3 + 1e-3 * z, z)}

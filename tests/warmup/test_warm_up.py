@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import propto as pp
-from propto.run.leader import Run
+from propto.run.learner import Learner
 from propto.warmup.rescue import astray
 from propto.warmup.schedule import Stage
 from propto.warmup.trajectory import Trial, efficiency, next_number
@@ -43,16 +43,19 @@ class Warmed(NamedTuple):
 def warmed(request, schools):
     """A fit in two blocks, and every stage of its warm-up."""
     windows = []
-    learn = Run._learn
+    learn = Learner.learn
     sampler, warmup, chains = SAMPLERS[request.param]
 
-    def spy(run, stage, trace, is_last):
-        before, blocks, lags = run.target, run.blocks, run.pace.lags
-        learn(run, stage, trace, is_last)
-        windows.append(Window(stage, before, blocks, trace, run.target, run.blocks, lags, run.pace.lags))
+    def spy(learner, stage, trace, is_last):
+        before, blocks, lags = learner.target, learner.blocks, learner.pace.lags
+        result = learn(learner, stage, trace, is_last)
+        windows.append(
+            Window(stage, before, blocks, trace, learner.target, learner.blocks, lags, learner.pace.lags)
+        )
+        return result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Run, "_learn", spy)
+        patch.setattr(Learner, "learn", spy)
         options = {"warmup": warmup, "draws": 50, "chains": chains, "seed": 1, "progress": False}
         fit = pp.sample(schools(), sampler=sampler, **options)
     return Warmed(fit, sampler, warmup, windows)
@@ -167,18 +170,19 @@ def test_chains_stay_where_they_are_when_the_coordinates_change(warmed, schools)
 def test_coordinates_are_learnt_again_once_if_many_chains_had_to_move_late(schools, monkeypatch):
     """A third of the chains is said to be astray in every trial."""
     stages = []
-    learn = Run._learn
+    learn = Learner.learn
 
-    def spy(run, stage, trace, is_last):
+    def spy(learner, stage, trace, is_last):
         stages.append(stage)
-        learn(run, stage, trace, is_last)
+        result = learn(learner, stage, trace, is_last)
+        return result
 
     def astray_in_trials(logp, score):
         return (np.arange(logp.shape[1]) % 3 == 0) & stages[-1].is_trial
 
-    monkeypatch.setattr(Run, "_learn", spy)
-    monkeypatch.setattr("propto.run.leader.astray", astray_in_trials)
-    monkeypatch.setattr("propto.run.leader.climbing", lambda logp: np.zeros(logp.shape[1], bool))
+    monkeypatch.setattr(Learner, "learn", spy)
+    monkeypatch.setattr("propto.run.learner.astray", astray_in_trials)
+    monkeypatch.setattr("propto.run.learner.climbing", lambda logp: np.zeros(logp.shape[1], bool))
     fit = pp.sample(schools(), draws=5, seed=1, progress=False)
     kinds = [stage.learns_coordinates for stage in stages]
     changes = [(a, b) for a, b in itertools.pairwise(kinds) if a != b]

@@ -12,8 +12,9 @@ from propto.compiled import call
 from propto.density import Density
 from propto.programs import Program
 
-# Positions are mapped to the variables in batches of at most so many, and of so many numbers.
-ROWS, NUMBERS = 4096, 2_000_000
+# Positions are mapped to the variables in batches of at most so many, and of so many numbers; in multiples of
+# what a processor works on at once, so that a result does not depend on where in a batch it is.
+ROWS, NUMBERS, LANES = 4096, 2_000_000, 16
 
 
 class Evaluated(NamedTuple):
@@ -56,7 +57,9 @@ def constrained(
         return program.constrain(data, q), log_det
 
     rows = x.reshape(-1, density.dim)
-    size = max(1, min(ROWS, NUMBERS // density.dim))  # always the same, filled up: one program is enough
+    size = max(
+        LANES, min(ROWS, NUMBERS // density.dim // LANES * LANES)
+    )  # always the same, filled up: one program is enough
     function = jax.vmap(one, in_axes=(None, 0, None))
     parts = []
     for start in range(0, len(rows), size):

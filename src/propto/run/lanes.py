@@ -64,7 +64,7 @@ class Lanes:
         self.is_local = isinstance(executor, ThreadPoolExecutor)
         self.facts = Facts()
         self.nan_point = ""
-        self._seconds_per_transition = CHUNK_SECONDS  # so that the first chunk is a single transition
+        self.seconds_per_transition = CHUNK_SECONDS  # so that the first chunk is a single transition
 
     def compile(self, target: Target, blocks: Sequence[Block], span: Span) -> None:
         """Compile what blocks of these sizes need; other executors than threads compile where they run."""
@@ -105,17 +105,17 @@ class Lanes:
             return set()
 
     def _submit(self, target: Target, lane: _Lane, whole: Span) -> Future[tuple[float, Block, Trace]]:
-        size = self.chunk_size or max(1, round(CHUNK_SECONDS / self._seconds_per_transition))
+        size = self.chunk_size or max(1, round(CHUNK_SECONDS / self.seconds_per_transition))
         n = min(size, self.capacity, whole.n - lane.done)
         span = whole._replace(first=whole.first + lane.done, n=n)
         program = self.density.program, self.sampler, self.capacity
-        executor = HERE if self.is_local and n * self._seconds_per_transition < BRIEF else self.executor
+        executor = HERE if self.is_local and n * self.seconds_per_transition < BRIEF else self.executor
         return executor.submit(timed_advance, *program, target, lane.block, span)
 
     def _take(self, lane: _Lane, job: Future[tuple[float, Block, Trace]]) -> Trace:
         """A chunk has come home."""
         seconds, block, trace = job.result()
-        self._seconds_per_transition = max(seconds, 1e-6) / len(trace.z)
+        self.seconds_per_transition = max(seconds, 1e-6) / len(trace.z)
         lane.take(block, trace)
         self.facts.add(trace)
         return trace

@@ -17,14 +17,17 @@ from propto.compiled import disk_cache
 from propto.density import Density
 from propto.errors import GradientError, ModelError, OptionError
 from propto.options import LARGEST_SEED, whole
-from propto.run.fit import make_fit
 from propto.run.interrupt import Stop, interrupts
+from propto.run.keep import Memory
 from propto.run.leader import Run
 from propto.run.progress import Facts, make_progress
+from propto.run.smc import Tempering
+from propto.run.store import Store, check_space, digest, identity_of
 from propto.run.until import Until, ess
 from propto.samplers.base import Sampler
 from propto.samplers.ensemble import Ensemble
 from propto.samplers.metropolis import Metropolis
+from propto.samplers.smc import SMC
 
 if TYPE_CHECKING:
     import xarray
@@ -50,6 +53,7 @@ def sample(
     max_time: float | None = None,
     progress: bool | None = None,
     cache: bool = True,
+    store: str | os.PathLike[str] | None = None,
 ) -> xarray.DataTree:
     """Draw from a density by Markov chain Monte Carlo.
 
@@ -72,8 +76,8 @@ def sample(
         Transitions of every chain to learn from first, at least 0; the sampler's own default if None. An
         `Ensemble` takes fewer if its coordinates settle before.
     chains
-        Number of chains, at least 1; by default 128 of an `Ensemble`, 8 of others. With more than 16, groups
-        of neighbours share their start points.
+        Number of chains, at least 1; by default 128 of an `Ensemble`, 16 islands of `SMC`, 8 of others. With
+        more than 16, groups of neighbours share their start points.
     seed
         Seed of all random numbers, at least 0.
     init
@@ -93,6 +97,10 @@ def sample(
         False for silence.
     cache
         Keep compiled programs on disk for the next process.
+    store
+        Path of a Zarr store, or an address that fsspec knows, to which the draws go as they come. If the
+        process ends, the same call goes on where the run was, with the draws of a run that was never
+        disturbed, bit for bit; with more ``draws`` a finished run is extended. See `open_store`.
 
     Returns
     -------
@@ -113,6 +121,8 @@ def sample(
         The model was not conditioned.
     InterruptedRunError
         The run was stopped before the first draw.
+    StoreError
+        The store holds another run, or cannot be written.
     OptionError
         An option is out of range.
 
@@ -126,6 +136,8 @@ def sample(
     """
     _check_density(density)
     sampler = _check_sampler(sampler, density)
+    if store is not None and isinstance(sampler, SMC):
+        raise OptionError("a run of pp.SMC cannot be kept in a store: leave store out")
     due = _due(sampler, draws, until, density)
     warmup = whole("warmup", sampler.defaults.warmup if warmup is None else warmup, 0)
     chains = whole("chains", sampler.defaults.chains if chains is None else chains, 1)
@@ -140,23 +152,36 @@ def sample(
         asked = stack.enter_context(interrupts())
         executor = _executor(executor, threads, stack)
         stop = Stop(asked, None if max_time is None else time.monotonic() + max_time)
-        run = Run(density.as_it_stands(), sampler, seed, executor, make_progress(progress), chunk_size, stop)
-        try:
-            run.start(chains, block_size, init)
-            run.warm_up(sampler.stages(warmup))
-            drawn = run.draw(due)
-        finally:
-            run.progress.close()
+        density = density.as_it_stands()
         settings = {
+            "chains": chains,
             "warmup": warmup,
-            "draws": due if isinstance(due, int) else None,
-            "until": None if isinstance(due, int) else repr(due),
             "block_size": block_size,
             "sampler": repr(sampler),
+            "seed": seed,
         }
-        attributes = {"seed": seed, "settings": json.dumps(settings, sort_keys=True), **run.attributes(drawn)}
-        attributes["interrupted"] = int(run.is_cut_short)
-        fit = make_fit(run.density, drawn, run.windows, attributes)
+        keeper = Memory(density) if store is None else _store(store, density, settings, init, due)
+        rest = seed, executor, make_progress(progress), chunk_size, stop, keeper
+        run = Tempering(density, sampler, *rest) if isinstance(sampler, SMC) else Run(density, sampler, *rest)
+        try:
+            if isinstance(run, Run) and isinstance(keeper, Store) and keeper.checkpoint:
+                run.go_on(chains, block_size, keeper.checkpoint)
+            else:
+                run.start(chains, block_size, init)
+            run.warm_up(sampler.stages(warmup))
+            run.draw(due)
+        finally:
+            run.progress.close()
+        wanted = (
+            {"draws": due, "until": None} if isinstance(due, int) else {"draws": None, "until": repr(due)}
+        )
+        attributes = {
+            "seed": seed,
+            "settings": json.dumps({**settings, **wanted}, sort_keys=True),
+            **run.attributes(),
+            "interrupted": int(run.is_cut_short),
+        }
+        fit = keeper.fit(run.windows, attributes)
     if progress is not False:
         print(_line(attributes, run.lanes.facts), file=sys.stderr)
     return fit
@@ -195,6 +220,21 @@ def _due(sampler: Sampler, draws: int | None, until: Until | None, density: Dens
         raise OptionError(f"until must be a rule such as pp.ess(1000) or pp.mcse(0.02), got {until!r}")
     until.check_names(density.names)
     return until
+
+
+def _store(
+    where: str | os.PathLike[str],
+    density: Density,
+    settings: Mapping[str, Any],
+    init: Mapping[str, Any] | None,
+    due: int | Until,
+) -> Store:
+    """The store with the run that it holds, or with none yet."""
+    identity = identity_of(density, {**settings, "init": init and digest(init)})
+    store = Store(where, density, identity)
+    if isinstance(due, int):
+        check_space(where, density, settings["chains"] * max(0, due - store.draws))
+    return store
 
 
 def _executor(executor: Executor | None, threads: int | None, stack: ExitStack) -> Executor:
