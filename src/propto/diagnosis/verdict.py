@@ -12,8 +12,10 @@ from propto.diagnosis.design import Design, design_of
 from propto.diagnosis.divergences import Divergences
 from propto.diagnosis.elements import Piece, count, over, pieces, posterior
 from propto.diagnosis.estimators import MIN_DRAWS, estimable
+from propto.diagnosis.evidence import disagreement
 from propto.diagnosis.extent import extent
 from propto.diagnosis.mixing import CHANCE, Agreement, Apart, Check, Drift, Measured, Size, Worth
+from propto.diagnosis.modes import Modes
 from propto.diagnosis.reasons import Reason, Verdict
 from propto.diagnosis.scored import Scored
 from propto.diagnosis.tails import Tails
@@ -35,6 +37,8 @@ def diagnose(fit: DataTree) -> Verdict:
     ============================ ========================== ==========================
     R-hat (1)                    1.01 (2)                   1.05
     bulk and tail ESS (3)        below 400                  below 100
+    chains at rest, yet apart                               beyond chance
+    islands that count (5)       below 50 %                 below 25 %
     a chain apart from the rest  0.25 sd, beyond chance     1 sd, up to 16 chains
     many chains: drift           0.05 sd, beyond chance     0.25 sd
     many chains: draws a chain   worth less than 2          worth less than 1.1
@@ -62,6 +66,7 @@ def diagnose(fit: DataTree) -> Verdict:
     2. Or what chance gives the worst of all elements of a healthy run once in 1,000 runs, if that is more.
     3. With more than 16 chains of fewer than 100 draws it is read off the spread of the chain means.
     4. Up to 16 chains.
+    5. Of a fit by `SMC`: the effective share of its islands, weighted by their evidence.
 
     Parameters
     ----------
@@ -114,6 +119,7 @@ def diagnose(fit: DataTree) -> Verdict:
         [
             *reasons,
             *transitions.reported(statistics),
+            *disagreement(fit.attrs),
             *motion.standstill(position),
             *seeds.duplicates(position),
             *seeds.coupled(pieces(draws), count(draws)),
@@ -135,7 +141,8 @@ def _checks(design: Design, statistics: transitions.Statistics, share: float) ->
     """The checks of single elements that this run calls for."""
     if design.draws < MIN_DRAWS:
         return []
-    checks: list[Check] = [Agreement(design, share), Size(design), Apart(design, share), Tails()]
+    checks: list[Check] = [Modes(design, share), Agreement(design, share), Size(design)]
+    checks += [Apart(design, share), Tails()]
     if design.many:
         checks += [Worth(design), Drift(design, share)]
     if "diverging" in statistics and statistics["diverging"].any():
