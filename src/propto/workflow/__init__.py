@@ -1,0 +1,1 @@
+"""Around a fit: predictions, pointwise likelihood, comparison, sensitivity, calibration."""
