@@ -91,13 +91,13 @@ def calibrate(k: int) -> Job:
     return job
 
 
-def effects(family: str, k: int) -> Job:
+def effects(family: str, k: int, **errors: float) -> Job:
     y, s = SCHOOLS if k == 8 else table(k)
 
     def job() -> Any:
         from propto.pooling.effects import pool_effects
 
-        return pool_effects(y, s, effects=family)
+        return pool_effects(y, s, effects=family, **errors)
 
     return job
 
@@ -139,6 +139,8 @@ JOBS: dict[str, tuple[Callable[[], Job], str]] = {
     "`--effects spike-slab`, 8 groups": (lambda: effects("spike_slab", 8), ""),
     "`--effects two-normals`, 8 groups": (lambda: effects("two_normals", 8), ""),
     "`--effects t`, 100 groups": (lambda: effects("t", 100), ""),
+    "`--effects spike-slab`, 100 groups": (lambda: effects("spike_slab", 100), ""),
+    "`--effects t --error-df 6`, 50 groups": (lambda: effects("t", 50, error_df=6), ""),
     "`--covariates dose year`, 20 groups": (lambda: regression(20, covariates=covariates(20)), ""),
     "`--covariates dose year`, 1,000 groups": (lambda: regression(1000, covariates=covariates(1000)), ""),
     "`--cluster`, 56 groups in 11 clusters": (lambda: regression(56, cluster=np.arange(56) % 11), ""),

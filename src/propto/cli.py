@@ -149,12 +149,18 @@ def _add_models(fit: argparse.ArgumentParser) -> None:
         action="store_true",
         help="all of these beside the normal: how far groups move, which foretells groups best",
     )
-    effects.add_argument(
-        "--error-df",
-        metavar="N|COLUMN",
-        help="the standard errors are estimates themselves, with these degrees of freedom",
+    structure = _add_structure(fit)
+    structure.add_argument(
+        "--prior-beta", metavar="PRIOR", help="prior of every coefficient: normal(mean, sd) or flat (default)"
     )
-    structure = fit.add_argument_group("covariates and structure")
+    structure.add_argument(
+        "--prior-between", metavar="PRIOR", help="prior of the sd between clusters, as --prior-tau"
+    )
+
+
+def _add_structure(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """The columns and files beside the estimates, which are read and checked with them."""
+    structure = command.add_argument_group("covariates and structure")
     structure.add_argument(
         "--covariates",
         metavar="COLUMN",
@@ -167,11 +173,11 @@ def _add_models(fit: argparse.ArgumentParser) -> None:
         "--covariance", metavar="FILE", help="CSV with the covariance matrix of correlated estimates"
     )
     structure.add_argument(
-        "--prior-beta", metavar="PRIOR", help="prior of every coefficient: normal(mean, sd) or flat (default)"
+        "--error-df",
+        metavar="N|COLUMN",
+        help="the standard errors are estimates themselves, with these degrees of freedom",
     )
-    structure.add_argument(
-        "--prior-between", metavar="PRIOR", help="prior of the sd between clusters, as --prior-tau"
-    )
+    return structure
 
 
 def _add_decisions(fit: argparse.ArgumentParser) -> None:
@@ -207,6 +213,8 @@ def _add_decisions(fit: argparse.ArgumentParser) -> None:
 def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     check = commands.add_parser("check", help="only read a table, and say what is doubtful in it")
     _add_table(check)
+    _add_structure(check)
+    check.add_argument("--by", metavar="COLUMN", help="many tables in one file: check each of them")
     check.set_defaults(run=_run_check)
 
 

@@ -95,6 +95,7 @@ def test_pieces_are_written_as_they_come(table, tmp_path, monkeypatch, capsys):
         ([*BY, "--save", "x.nc"], "--save is for one table"),
         ([*BY, "--prior-mu", "student_t(3, 0, 1)"], "Mend: normal"),
         ([*BY, "--shared-prior", "--prior-tau", "halfnormal(1)"], "--prior-tau"),
+        (["--by", "variant", "--shared-prior"], "there are only"),
     ],
 )
 def test_bad_options_are_refused(table, arguments, says, capsys):

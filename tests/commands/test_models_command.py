@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from propto.cli import main
 from propto.pooling.effects import compare_effects, pool_effects
@@ -227,8 +228,9 @@ def test_a_report_appears_beside_the_table(table, options, capsys):
         (["--effects", "spike-slab", "--prior-mu", "flat"], "where all effects may be zero"),
         (["--covariates", "dose", "--engine", "mcmc"], "integrated exactly, without MCMC"),
         (["--effects", "t", "--engine", "both"], "integrated exactly, without MCMC"),
-        (["--cluster", "site", "--save", "x.nc"], "there are none, only exact integrals"),
-        (["--effects", "t", "--top", "2"], "--top is answered for normal effects"),
+        (["--cluster", "site", "--calibrate"], "--calibrate is answered for normal effects"),
+        (["--effects", "t", "--top", "9"], "from 1 to 8"),
+        (["--covariates", "dose", "--rope", "2", "1"], "lower limit"),
         (["--compare-effects", "--engine", "mcmc"], "--compare-effects needs the exact engine"),
         (["--by", "site", "--covariates", "dose"], "--covariates is for one table"),
         (["--by", "site", "--compare-effects"], "--compare-effects is for one table"),
@@ -241,6 +243,81 @@ def test_what_cannot_be_is_refused_with_the_reason(table, options, words, capsys
     out, err = capsys.readouterr()
     assert (out, words in err) == ("", True), err
     assert sorted(Path(table).parent.iterdir()) == before
+
+
+@pytest.mark.parametrize("options", [["--effects", "t(4)"], ["--covariates", "dose"], ["--cluster", "site"]])
+def test_other_models_are_asked_for_decisions(document, options):
+    """Thresholds from draws beside the exact probabilities: 8 of them, each wrong by 5 sds once in 2e6."""
+    asked = ["--threshold", "0", "--rope", "-1", "1", "--ship-above", "1", "--top", "2", "--grades", "4"]
+    found = document(*options, *asked)
+    exact = [group["prob_positive"] for group in found["groups"]]
+    counted = [group["prob_above"] for group in found["exceedance"]["groups"]]
+    mcse = found["counted"]["mcse"]
+    assert mcse == 0.5 / found["counted"]["draws"] ** 0.5 < 0.01
+    np.testing.assert_allclose(counted, exact, atol=5 * mcse)
+    assert sum(group["prob_best"] for group in found["ranks"]["groups"]) == pytest.approx(1)
+    chosen = [group["estimate"] > 1 for group in found["groups"]]
+    expected = sum(g["mean"] for g, ship in zip(found["groups"], chosen, strict=True) if ship)
+    spread = found["ledger"]["by_estimate"]["total"]["sd"]
+    assert abs(found["ledger"]["by_estimate"]["total"]["mean"] - expected) < 5 * 2 * mcse * spread
+    assert found["regret"]["top"] == 2
+    assert found["grades"]["groups"][0]["grade"] >= 1
+    assert any("independent draws" in sentence for sentence in found["findings"])
+
+
+def test_draws_of_other_models_are_saved_for_arviz(table, tmp_path, capsys):
+    path = tmp_path / "draws.nc"
+    options = ["--covariates", "dose", "kind", "--chains", "3", "--draws", "500", "--seed", "4"]
+    assert main(["fit", table, "--quiet", *options, "--save", str(path)]) == 0
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        posterior = tree["posterior"]
+        assert posterior["theta"].dims == ("chain", "draw", "group")
+        assert posterior["theta"].shape == (3, 500, 8)
+        assert posterior["group"].values.tolist() == LABEL
+        assert posterior["coefficient"].values.tolist() == ["dose", "kind=lab"]
+        slope = posterior["beta"].sel(coefficient="dose")
+        fit = pool_regression(Y, S, covariates={"dose": DOSE, "kind": KIND})
+        assert abs(float(slope.mean()) - fit.coefficients.mean[1]) < 5 * fit.coefficients.sd[1] / 1500**0.5
+        assert tree.attrs["seed"] == 4
+    assert capsys.readouterr().err == ""
+
+
+def test_check_reads_what_fit_reads(table, tmp_path, capsys):
+    assert main(["check", table, "--covariates", "dose", "kind", "--cluster", "site"]) == 0
+    out, err = capsys.readouterr()
+    assert "8 groups, 2 covariates, 3 clusters, 1 doubt;" in out
+    assert '"kind" (2 categories, compared with field)' in " ".join(err.split())
+    matrix = tmp_path / "v.csv"
+    np.savetxt(matrix, np.diag(np.square(S)), delimiter=",")
+    assert main(["check", table, "--covariance", str(matrix)]) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--covariates", "doses"], "did you mean"),
+        (["--covariates", "label"], "another text in each"),
+        (["--covariates", "df", "--error-df", "0.5"], "degrees of freedom are 1 or more"),
+        (["--covariates", "dose", "--error-df", "df"], "--error-df with --covariates"),
+        (["--covariance", "nowhere.csv"], "no such file"),
+        (["--cluster", "site", "--covariance", "v.csv"], "leave one out"),
+        (["--by", "nope"], "no column"),
+        (["--by", "site", "--covariates", "dose"], "--covariates is for one table"),
+    ],
+)
+def test_check_refuses_what_fit_refuses(table, options, words, capsys):
+    for command in ("check", "fit"):
+        assert main([command, table, *options]) == 2
+        out, err = capsys.readouterr()
+        assert (out, words in err) == ("", True), err
+
+
+def test_check_of_many_tables_names_the_doubtful(table, capsys):
+    assert main(["check", table, "--by", "site"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "3 tables, 3 with doubts; ready for `propto fit --by site`" in out
+    assert "- w: There are only 2 groups." in out
 
 
 def test_a_missing_covariate_is_named_with_its_row(table, capsys):

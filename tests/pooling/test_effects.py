@@ -196,6 +196,14 @@ def test_quantiles_within_the_spike_are_zero():
     assert fit.prob_zero[0] > 0.5 > fit.prob_zero[2]
 
 
+def test_a_spike_that_is_nearly_certain_leaves_quantiles_of_zero():
+    fit = pool_effects(
+        [0.0] * 9 + [1.0], [0.5] * 10, effects=SpikeAndSlab(1 - 1e-11), prior_mu="normal(0, 9)"
+    )
+    assert (fit.theta.quantiles == 0).all()
+    np.testing.assert_allclose(fit.prob_zero, 1.0, atol=1e-9)
+
+
 def test_a_spike_needs_a_proper_prior_on_mu():
     with pytest.raises(PriorError, match="normal\\(0, sd\\)"):
         pool_effects(Y, S, effects="spike_slab", prior_mu="flat")
@@ -266,6 +274,28 @@ def test_the_score_of_an_outlier_among_many(effects):
     for j in (0, 15):
         rest = pool_effects(np.delete(y, j), np.delete(s, j), effects=effects, **priors)
         assert fit.log_score[j] == pytest.approx(fit.log_evidence - rest.log_evidence, abs=1e-3)
+
+
+@pytest.mark.parametrize("effects", ["spike_slab(0.5)", "two_normals(3, 0.1)", "normal"])
+def test_the_scores_of_groups_that_do_not_belong(effects):
+    """One lattice for all groups, against fits without each, and against the cheap way where it is used."""
+    y, s = np.array([0.1, -0.2, 0.3, 0.0, 0.2, -0.1, 9.0, -12.0]), np.full(8, 0.3)
+    priors = {"prior_mu": "normal(0, 3)", "prior_tau": "halfnormal(1)"}
+    fit = pool_effects(y, s, effects=effects, **priors)
+    every = fit.log_evidence - fit.posterior.log_without(np.arange(8))
+    np.testing.assert_allclose(fit.log_score, every, atol=1e-4)
+    for j in (0, 6, 7):
+        rest = pool_effects(np.delete(y, j), np.delete(s, j), effects=effects, **priors)
+        assert every[j] == pytest.approx(fit.log_evidence - rest.log_evidence, abs=1e-6)
+
+
+def test_a_share_of_one_leaves_groups_far_from_zero_impossible_and_no_more():
+    """With an estimated share the shape 1 has no slab, and a group 40 errors away no density there."""
+    y, s = np.array([0.1, -0.2, 8.0, -6.0]), np.full(4, 0.2)
+    fit = pool_effects(y, s, effects="spike_slab")
+    assert np.isfinite(fit.log_evidence)
+    np.testing.assert_allclose(fit.prob_zero[2:], 0.0, atol=1e-12)
+    np.testing.assert_allclose(fit.theta.mean[2:], y[2:], atol=0.1)
 
 
 def test_the_ladder_finds_an_outlier_and_shows_what_it_moves():

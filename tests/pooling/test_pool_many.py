@@ -83,8 +83,8 @@ def test_a_table_scattered_over_a_file_in_pieces_is_refused(frame, tmp_path, mon
         pp.pool_many(path, by="metric", label="variant")
 
 
-def test_a_shared_prior_is_the_likeliest():
-    """Against the total evidence of fits one at a time, on a grid of ratios."""
+def test_a_shared_prior_is_the_most_probable():
+    """Against the total evidence of fits one at a time, on a grid of ratios; times r / (1 + r^2)."""
     rng = np.random.default_rng(1)
     tables = []
     for _ in range(40):
@@ -100,10 +100,23 @@ def test_a_shared_prior_is_the_likeliest():
     def total(ratio):
         priors = [f"halfnormal({ratio * np.sqrt(np.mean(s**2))})" for _, s in tables]
         pairs = zip(tables, priors, strict=True)
-        return sum(pool_exact(y, s, prior_tau=prior).log_evidence for (y, s), prior in pairs)
+        evidence = sum(pool_exact(y, s, prior_tau=prior).log_evidence for (y, s), prior in pairs)
+        return evidence + np.log(ratio / (1 + ratio**2))
 
     assert total(best) > max(total(0.97 * best), total(1.03 * best))
     assert 0.3 < best < 1.2
+
+
+def test_few_tables_that_differ_little_share_a_prior_that_is_not_zero():
+    """Where the likeliest scale is zero, the one taken is not, and a quarter of a typical error at least."""
+    y, s = np.tile([0.3, -0.2, 0.1, -0.3], 6), np.ones(24)
+    assert shared_ratio(Tables(y, s**2, np.full(6, 4)), Flat()) > 0.25
+
+
+def test_a_prior_is_not_shared_by_fewer_than_five_tables(frame):
+    few = frame[frame["metric"].isin(["m0", "m1", "m2", "m3"])]
+    with pytest.raises(OptionError, match="only 4: it takes 5 at least"):
+        pp.pool_many(few, by="metric", shared_prior=True)
 
 
 def test_a_shared_prior_shows_in_every_table(frame):

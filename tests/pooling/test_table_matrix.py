@@ -99,3 +99,12 @@ def test_labels_that_stand_twice_need_the_order_of_the_table(read):
 def test_a_file_that_is_not_there_is_named(table, tmp_path):
     with pytest.raises(TableError, match="there is no such file"):
         read_covariance(tmp_path / "w.csv", table)
+
+
+def test_errors_without_correlations_are_a_matrix_too(tmp_path):
+    """The largest correlation of two estimates is 0, and that of an estimate with itself, 1, is none."""
+    errors = [0.4, 0.6, 0.3]
+    table = read_table({"label": ["A", "B", "C"], "effect": [1, 2, 3], "se": errors})
+    path = tmp_path / "v.csv"
+    np.savetxt(path, np.diag(np.square(errors)), delimiter=",")
+    np.testing.assert_array_equal(read_covariance(path, table)[0], np.diag(np.square(errors)))

@@ -8,12 +8,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from propto.commands.check import read, tell
 from propto.commands.models import Model, fit_effects, fit_regression
 from propto.commands.outputs import Outputs
 from propto.commands.result import Result
 from propto.commands.screen import show
 from propto.errors import OptionError
+from propto.pooling.drawing import Drawable
 from propto.pooling.effects import EffectsFit, Ladder
 from propto.pooling.exact import pool_exact
 from propto.pooling.measures import prior_for
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
     from propto.diagnosis import Verdict
     from propto.pooling.agreement import Agreement
-    from propto.pooling.analysis import Analysis
+    from propto.pooling.decisions import Decisions
     from propto.pooling.drawn import Drawn
     from propto.pooling.tables import Table
 
@@ -46,12 +50,10 @@ def fit(arguments: argparse.Namespace) -> int:
     covariance, notes = (None, ()) if model.covariance is None else read_covariance(model.covariance, table)
     if not arguments.quiet:
         tell(table, *notes)
-    if model.is_regression:
-        solved = _Solved(fit_regression(model, table, priors, covariance))
-    elif not model.is_usual:
-        solved = _Solved(*fit_effects(model, table, priors))
-    else:
+    if model.is_usual:
         solved = _usual(arguments, model, table, priors)
+    else:
+        solved = _other(arguments, model, table, priors, covariance)
     drawn, agreement, verdict = _judge(solved)
     seconds = time.monotonic() - began
     result = Result(
@@ -81,7 +83,7 @@ class _Solved:
 
     pooled: Pooled | EffectsFit | Regression | None
     ladder: Ladder | None = None
-    analysis: Analysis | None = None
+    analysis: Decisions | None = None
     fit: xarray.DataTree | None = None
 
 
@@ -97,6 +99,21 @@ def _usual(arguments: argparse.Namespace, model: Model, table: Table, priors: di
     return _Solved(pooled, ladder, _analyse(arguments, pooled), draws)
 
 
+def _other(
+    arguments: argparse.Namespace,
+    model: Model,
+    table: Table,
+    priors: dict[str, Any],
+    covariance: NDArray[np.float64] | None,
+) -> _Solved:
+    """Another model, by exact integration."""
+    if model.is_regression:
+        regression = fit_regression(model, table, priors, covariance)
+        return _Solved(regression, None, _analyse(arguments, regression))
+    effects, ladder = fit_effects(model, table, priors)
+    return _Solved(effects, ladder, _analyse(arguments, effects))
+
+
 def priors_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """The priors that the arguments ask for; None where the default is to be taken."""
     if arguments.shared_prior and arguments.by is None:
@@ -110,7 +127,7 @@ def priors_of(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _analyse(arguments: argparse.Namespace, pooled: Pooled) -> Analysis:
+def _analyse(arguments: argparse.Namespace, pooled: Drawable) -> Decisions:
     """What the arguments ask of the posterior; an option that cannot be used says so here."""
     from propto.pooling.analysis import analyse
 
@@ -124,8 +141,8 @@ def _analyse(arguments: argparse.Namespace, pooled: Pooled) -> Analysis:
         calibrate=arguments.calibrate,
         seed=arguments.seed,
     )
-    for part in (analysis.rope, analysis.grades, analysis.calibration):
-        assert part is None or part  # computed now, before anything is written
+    for name in ("rope", "grades", "calibration"):
+        getattr(analysis, name, None)  # computed now, before anything is written
     return analysis
 
 
@@ -134,7 +151,7 @@ def _refuse(arguments: argparse.Namespace, model: Model) -> None:
     asked = asked_of_exact(arguments)
     if arguments.engine == "mcmc" and asked:
         raise OptionError(f"{asked[0]} needs the exact engine; leave out --engine mcmc")
-    if arguments.engine == "exact" and arguments.save:
+    if arguments.engine == "exact" and arguments.save and model.is_usual:
         raise OptionError("--save writes the draws of the MCMC engine; leave out --engine exact")
     if model.is_usual:
         return
@@ -143,15 +160,9 @@ def _refuse(arguments: argparse.Namespace, model: Model) -> None:
         raise OptionError(
             f"{option} is integrated exactly, without MCMC; leave out --engine {arguments.engine}"
         )
-    if arguments.save:
+    if arguments.calibrate:
         raise OptionError(
-            f"--save writes draws, and with {option} there are none, only exact integrals; --json and --csv "
-            "write the results"
-        )
-    decisions = [each for each in asked if each != "--compare-effects"]
-    if decisions:
-        raise OptionError(
-            f"{decisions[0]} is answered for normal effects without covariates; leave it out, or leave out "
+            f"--calibrate is answered for normal effects without covariates; leave it out, or leave out "
             f"{option}"
         )
 

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import numpy as np
 
 import propto
+from propto.commands.check import columns_of
 from propto.commands.fit import asked_of_exact, priors_of
 from propto.commands.models import Model
 from propto.commands.outputs import SCHEMA_VERSION, STDOUT, Outputs, write
@@ -33,15 +34,7 @@ def fit_many(arguments: argparse.Namespace) -> int:
     """Do what the command says; returns the exit code."""
     began = time.monotonic()
     outputs = _outputs(arguments)
-    pieces = read_pieces(
-        arguments.table,
-        arguments.by,
-        estimate=arguments.estimate,
-        std_error=arguments.std_error,
-        label=arguments.label,
-        log=arguments.log,
-        level=arguments.level,
-    )
+    pieces = read_pieces(arguments.table, arguments.by, **columns_of(arguments))
     parts = pool_parts(pieces, arguments.by, **priors_of(arguments), shared_prior=arguments.shared_prior)
     many = joined(_kept(parts, outputs))
     if not arguments.quiet:

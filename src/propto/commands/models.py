@@ -51,15 +51,18 @@ class Model:
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Model:
         """Read the arguments; what does not go together is an OptionError."""
+        given: dict[str, Any] = {"effects": "normal", "compare_effects": False}
+        given |= {"prior_beta": None, "prior_between": None}
+        given |= vars(arguments)  # `propto check` asks for the columns only
         model = cls(
-            parse_effects(arguments.effects),
+            parse_effects(given["effects"]),
             None if arguments.error_df is None else _number_or_name(arguments.error_df),
-            arguments.compare_effects,
+            given["compare_effects"],
             tuple(arguments.covariates),
             arguments.cluster,
             arguments.covariance,
-            arguments.prior_beta,
-            arguments.prior_between,
+            given["prior_beta"],
+            given["prior_between"],
         )
         _refuse_mixture(model.options)
         return model

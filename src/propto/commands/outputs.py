@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any
 import propto
 from propto.errors import OptionError
 from propto.files import write_text, write_whole
+from propto.pooling.analysis import Analysis
+from propto.pooling.drawing import as_tree
 
 if TYPE_CHECKING:
+    import xarray
+
     from propto.commands.result import Result
 
 SCHEMA_VERSION = 1
@@ -29,7 +33,8 @@ class Outputs:
 
     ``format`` is that of the report: ``html``, ``pdf`` or ``md``. ``beside`` says that the report's name is
     propto's own choice, beside the table, since no output was asked for. Then an earlier report is replaced,
-    and a folder that refuses it costs the report only.
+    and a folder that refuses it costs the report only. ``layout`` is how many chains of how many draws are
+    saved of a model that has no chains.
     """
 
     report: str | None
@@ -40,6 +45,7 @@ class Outputs:
     beside: bool
     format: str = "html"
     call: str = ""
+    layout: tuple[int, int] = (8, 1000)
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> Outputs:
@@ -48,7 +54,8 @@ class Outputs:
         beside = not any(asked) and arguments.table != STDOUT
         kind = _format(arguments)
         report = str(Path(arguments.table).with_suffix(f".report.{kind}")) if beside else arguments.report
-        return cls(report, *asked[1:], force=arguments.force, beside=beside, format=kind, call=arguments.call)
+        layout = arguments.chains, arguments.draws
+        return cls(report, *asked[1:], arguments.force, beside, kind, arguments.call, layout)
 
     @property
     def takes_stdout(self) -> bool:
@@ -80,10 +87,16 @@ class Outputs:
             write(self.json, json.dumps(document(result), indent=2, allow_nan=False) + "\n")
         if self.csv:
             write(self.csv, groups_csv(result))
-        if self.save and result.fit is not None:
-            fit = result.fit
+        if self.save:
+            fit = self._draws(result)
             write_whole(Path(self.save), lambda path: fit.to_netcdf(path, engine="h5netcdf"))
         return self._write_report(result) if self.report else None
+
+    def _draws(self, result: Result) -> xarray.DataTree:
+        """The chains; or, of a model that has none, independent draws."""
+        if result.fit is not None:
+            return result.fit
+        return as_tree(result.pooled, *self.layout, result.seed)
 
     def _source(self, result: Result) -> dict[str, str]:
         """The call, the table's file and its fingerprint, for the report."""
@@ -101,7 +114,7 @@ class Outputs:
             write_report(
                 str(self.report),
                 pooled=result.pooled,
-                analysis=result.analysis,
+                analysis=result.analysis if isinstance(result.analysis, Analysis) else None,
                 ladder=result.ladder,
                 fit=result.fit,
                 verdict=result.verdict,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from propto.diagnosis import Verdict
     from propto.pooling.agreement import Agreement
-    from propto.pooling.analysis import Analysis
+    from propto.pooling.decisions import Decisions
     from propto.pooling.drawn import Drawn
 
 
@@ -44,7 +44,7 @@ class Result:
     verdict
         Whether the numbers can be trusted.
     analysis
-        What to decide from the exact posterior of the usual model.
+        What to decide from the exact posterior.
     seed
         Seed of the random numbers.
     seconds
@@ -59,7 +59,7 @@ class Result:
     drawn: Drawn | None
     agreement: Agreement | None
     verdict: Verdict
-    analysis: Analysis | None
+    analysis: Decisions | None
     seed: int
     seconds: float
 
@@ -79,11 +79,12 @@ class Result:
 
     def findings(self) -> list[str]:
         """What follows, in sentences."""
-        parts = [] if self.analysis is None else self.analysis.findings()
+        parts = []
         if isinstance(self.pooled, EffectsFit):
             parts += effects_findings(self.pooled)
         if isinstance(self.pooled, Regression):
             parts += regression_findings(self.pooled)
+        parts += [] if self.analysis is None else self.analysis.findings()
         return parts + ([] if self.ladder is None else ladder_findings(self.ladder))
 
     def priors(self) -> dict[str, Any]:

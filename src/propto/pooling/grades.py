@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.errors import OptionError
+from propto.pooling.drawing import Drawable
 from propto.pooling.phrases import called, groups, listed, number
 from propto.pooling.plain import frame, plain, records
-from propto.pooling.pooled import Pooled
 from propto.pooling.ranks import mean_ranks, pairwise
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Grades:
         return frame(self._columns())
 
 
-def grade(pooled: Pooled, price: float = 4.0) -> Grades:
+def grade(pooled: Drawable, price: float = 4.0) -> Grades:
     r"""Put the groups in grades.
 
     To put group i above group j earns 1 if that is right and costs ``price`` if it is wrong; pairs within
@@ -92,7 +92,7 @@ def grade(pooled: Pooled, price: float = 4.0) -> Grades:
     Parameters
     ----------
     pooled
-        The exact engine's result, of 1,000 groups at most.
+        A pooled result of any model, of 1,000 groups at most.
     price
         1 or more; 1 ranks nearly everybody, a large one nobody.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.pooling.components import theta_given
+from propto.pooling.drawing import Drawable, Sample
 from propto.pooling.mixture import Mixture
 from propto.pooling.phrases import called, groups, listed, number, span
 from propto.pooling.plain import frame, plain, records
@@ -125,7 +126,7 @@ class Ledger:
         return frame(self._columns())
 
 
-def ledger(pooled: Pooled, above: float = 0.0) -> Ledger:
+def ledger(pooled: Drawable, above: float = 0.0) -> Ledger:
     """Set the total that the winners claim against the total that they bring.
 
     Groups are chosen because their estimates are high, so their estimates are too high on average. The
@@ -134,7 +135,7 @@ def ledger(pooled: Pooled, above: float = 0.0) -> Ledger:
     Parameters
     ----------
     pooled
-        The exact engine's result.
+        A pooled result of any model; the total of another than the usual one is found by draws.
     above
         The bar: a group is shipped if it is above this.
 
@@ -180,14 +181,21 @@ def total_effect(pooled: Pooled, chosen: NDArray[np.bool_]) -> Mixture:
     return Mixture(joint.weight, mean[None], np.sqrt(var + pull**2 * joint.mu_variance)[None])
 
 
-def _shipped(pooled: Pooled, chosen: NDArray[np.bool_], over: Floats) -> Shipped:
+def _shipped(pooled: Drawable, chosen: NDArray[np.bool_], over: Floats) -> Shipped:
     """What the chosen groups claim and bring."""
     if not chosen.any():
         nothing = Summary(0.0, 0.0, np.zeros(len(Summary.levels)))
         return Shipped(chosen, 0.0, nothing, 0.0, 0.0)
-    total = total_effect(pooled, chosen)
-    summary = Summary(float(total.mean()[0]), float(total.sd()[0]), total.quantile(Summary.levels)[0])
-    positive = min(float(total.survival(0.0)[0]), 1.0)
+    summary, positive = _total(pooled, chosen)
     return Shipped(
         chosen, float(pooled.estimate[chosen].sum()), summary, positive, float((1 - over[chosen]).sum())
     )
+
+
+def _total(pooled: Drawable, chosen: NDArray[np.bool_]) -> tuple[Summary, float]:
+    """Summary of the sum of some effects, and P(sum > 0)."""
+    if not isinstance(pooled, Pooled):
+        return Sample.of(pooled).total(chosen)
+    total = total_effect(pooled, chosen)
+    summary = Summary(float(total.mean()[0]), float(total.sd()[0]), total.quantile(Summary.levels)[0])
+    return summary, min(float(total.survival(0.0)[0]), 1.0)

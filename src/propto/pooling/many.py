@@ -149,8 +149,8 @@ def pool_many(
         The same for all tables; by default half-normal with each table's own scale, see `default_tau`.
     shared_prior
         Learn the scale of tau from all tables: tau, in units of the table's typical standard error, is
-        half-normal with the scale that makes all the data likeliest. Tables in different units can share
-        it.
+        half-normal with the scale that all the data make most probable, under a weak prior. It takes five
+        tables; tables in different units can share it.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def pool_many(
     TableError
         The source cannot be used.
     OptionError
-        ``shared_prior`` and ``prior_tau`` are both given.
+        ``shared_prior`` and ``prior_tau`` are both given, or there are too few tables to share one.
     PriorError
         A prior is not known, or cannot be used here.
 

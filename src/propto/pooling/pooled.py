@@ -113,6 +113,8 @@ class Pooled:
     tau_posterior: TauPosterior = field(repr=False)
     components: Components = field(repr=False)
 
+    parts_a_group: ClassVar[int] = 1  # normals that one draw of one group's effect has to choose from
+
     def draws(self, n: int, seed: int) -> dict[str, Floats]:
         """Draw independently from the joint posterior.
 

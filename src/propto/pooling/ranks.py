@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from propto.errors import OptionError
 from propto.options import whole
 from propto.pooling import normal
 from propto.pooling.components import theta_given
+from propto.pooling.drawing import Drawable, Sample, blocks, draws_of
 from propto.pooling.phrases import called, probability
 from propto.pooling.plain import frame, plain, records
 from propto.pooling.pooled import Pooled
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 MOST_PAIRS = 1000  # groups in a matrix of pairs or of ranks
-_BLOCK = 2**21  # numbers drawn at once
-_BUDGET = 2**23  # numbers drawn in all
 _RARE = 1e-13  # weight of a value of tau that no probability shows
 
 
@@ -96,7 +94,7 @@ class Ranks:
         return frame(self._columns())
 
 
-def rank(pooled: Pooled, *, top: int | None = None, draws: int | None = None, seed: int = 0) -> Ranks:
+def rank(pooled: Drawable, *, top: int | None = None, draws: int | None = None, seed: int = 0) -> Ranks:
     """Rank the groups by their effects, the largest first.
 
     The ranks are counted in independent draws from the joint posterior. Ranks of the posterior means say
@@ -105,7 +103,7 @@ def rank(pooled: Pooled, *, top: int | None = None, draws: int | None = None, se
     Parameters
     ----------
     pooled
-        The exact engine's result.
+        A pooled result of any model. Where several effects are zero, any of their orders may come.
     top
         How many groups count as the top; by default a tenth of them, at least 1.
     draws
@@ -136,13 +134,14 @@ def rank(pooled: Pooled, *, top: int | None = None, draws: int | None = None, se
     """
     k = len(pooled.label)
     top = whole("top", max(1, k // 10) if top is None else top, 1, k)
-    count = draws_for(k) if draws is None else whole("draws", draws, 1)
+    count = draws_of(pooled) if draws is None else whole("draws", draws, 1)
     best, leading, total = np.zeros(k), np.zeros(k), np.zeros(k)
     counts = np.zeros((k, k)) if k <= MOST_PAIRS else None
     kept = np.empty((count, k), dtype=np.int32)
     done = 0
-    for theta in effect_draws(pooled, count, seed):
-        ranks = ranks_of(theta)
+    shuffle = np.random.default_rng([seed, 1])
+    for theta in blocks(pooled, count, seed):
+        ranks = ranks_of(_untied(theta, shuffle))
         kept[done : done + len(ranks)] = ranks
         best += (ranks == 1).sum(axis=0)
         leading += (ranks <= top).sum(axis=0)
@@ -167,18 +166,10 @@ def rank(pooled: Pooled, *, top: int | None = None, draws: int | None = None, se
     )
 
 
-def draws_for(groups: int) -> int:
-    """How many draws so many groups get by default."""
-    return int(np.clip(_BUDGET // groups, 400, 20_000))
-
-
-def effect_draws(pooled: Pooled, count: int, seed: int) -> Iterator[Floats]:
-    """Draws of all effects, shape (n, k), some at a time; the seed alone decides them."""
-    size = max(1, _BLOCK // len(pooled.label))
-    blocks = -(-count // size)
-    seeds = np.random.SeedSequence(seed).generate_state(blocks, dtype=np.uint64)
-    for block in range(blocks):
-        yield pooled.draws(min(size, count - block * size), int(seeds[block]))["theta"]
+def _untied(theta: Floats, rng: np.random.Generator) -> Floats:
+    """Effects that are zero put in any order, between those below and those above."""
+    zero = theta == 0
+    return np.where(zero, np.finfo(float).tiny * rng.random(theta.shape), theta) if zero.any() else theta
 
 
 def ranks_of(theta: Floats) -> NDArray[np.int32]:
@@ -196,8 +187,8 @@ def _order_statistics(ranks: NDArray[np.int32], levels: tuple[float, ...]) -> li
     return [ranks[place].astype(np.int64) for place in places]
 
 
-def pairwise(pooled: Pooled) -> Floats:
-    """Compute P(theta_i > theta_j) for all pairs of groups, exactly.
+def pairwise(pooled: Drawable) -> Floats:
+    """Compute P(theta_i > theta_j) for all pairs of groups: exactly for the usual model, else by draws.
 
     Given tau the difference of two effects is normal, with what they share of mu taken out; the
     quadrature over tau does the rest.
@@ -205,7 +196,7 @@ def pairwise(pooled: Pooled) -> Floats:
     Parameters
     ----------
     pooled
-        The exact engine's result, of 1,000 groups at most.
+        A pooled result of any model, of 1,000 groups at most. Effects that are both zero count half.
 
     Returns
     -------
@@ -229,6 +220,8 @@ def pairwise(pooled: Pooled) -> Floats:
         raise OptionError(
             f"pairs of {k:,} groups are too many to list; pool at most {MOST_PAIRS:,}, or use their ranks"
         )
+    if not isinstance(pooled, Pooled):
+        return Sample.of(pooled).pairs()
     y, variance, joint = pooled.estimate, pooled.std_error**2, pooled.components
     above, upper = np.full((k, k), 0.5), np.triu_indices(k, 1)
     found = np.zeros(len(upper[0]))

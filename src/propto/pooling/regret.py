@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from propto.options import whole
+from propto.pooling.drawing import Drawable, blocks, draws_of
 from propto.pooling.phrases import called, listed, number
 from propto.pooling.plain import plain
-from propto.pooling.pooled import Pooled
-from propto.pooling.ranks import draws_for, effect_draws
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,13 @@ class Regret:
         return plain(vars(self))
 
 
-def regret(pooled: Pooled, top: int = 1, *, draws: int | None = None, seed: int = 0) -> Regret:
+def regret(pooled: Drawable, top: int = 1, *, draws: int | None = None, seed: int = 0) -> Regret:
     """Compute the expected regret of choosing the groups with the highest posterior means.
 
     Parameters
     ----------
     pooled
-        The exact engine's result.
+        A pooled result of any model.
     top
         How many groups to choose, from 1 to k.
     draws
@@ -94,12 +93,12 @@ def regret(pooled: Pooled, top: int = 1, *, draws: int | None = None, seed: int 
     """
     k = len(pooled.label)
     top = whole("top", top, 1, k)
-    count = draws_for(k) if draws is None else whole("draws", draws, 1)
+    count = draws_of(pooled) if draws is None else whole("draws", draws, 1)
     chosen, naive = (
         np.argsort(-value, kind="stable")[:top] for value in (pooled.theta.mean, pooled.estimate)
     )
     lost, lost_naive = [], []
-    for theta in effect_draws(pooled, count, seed):
+    for theta in blocks(pooled, count, seed):
         best = np.partition(theta, k - top, axis=1)[:, k - top :].sum(axis=1)
         lost.append(best - theta[:, chosen].sum(axis=1))
         lost_naive.append(best - theta[:, naive].sum(axis=1))

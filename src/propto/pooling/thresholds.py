@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.errors import OptionError
+from propto.pooling.drawing import Drawable, Sample
 from propto.pooling.phrases import called, groups, listed, probability
 from propto.pooling.plain import frame, plain, records
 from propto.pooling.pooled import Pooled
@@ -23,13 +24,13 @@ _CHUNK = 2**18  # elements of a temporary array
 _SURE = 0.95
 
 
-def prob_above(pooled: Pooled, threshold: float) -> Floats:
-    """Compute P(theta_j > threshold) for every group, exactly.
+def prob_above(pooled: Drawable, threshold: float) -> Floats:
+    """Compute P(theta_j > threshold) for every group: exactly for the usual model, else by draws.
 
     Parameters
     ----------
     pooled
-        The exact engine's result.
+        A pooled result of any model.
     threshold
         In the unit of the estimates.
 
@@ -49,7 +50,10 @@ def prob_above(pooled: Pooled, threshold: float) -> Floats:
     >>> prob_above(pool_exact([28.0, 8.0], [15.0, 10.0], prior_tau="halfnormal(10)"), 0.0).round(2)
     array([0.96, 0.92])
     """
-    level, joint = finite("threshold", threshold), pooled.components.likely()
+    level = finite("threshold", threshold)
+    if not isinstance(pooled, Pooled):
+        return Sample.of(pooled).above(level)
+    joint = pooled.components.likely()
     y, variance = pooled.estimate, pooled.std_error**2
     found, rows = np.empty(len(y)), max(1, _CHUNK // joint.weight.size)
     for i in range(0, len(y), rows):
@@ -103,7 +107,7 @@ class Exceedance:
         return frame(self._columns())
 
 
-def exceedance(pooled: Pooled, threshold: float) -> Exceedance:
+def exceedance(pooled: Drawable, threshold: float) -> Exceedance:
     """Compute P(effect > threshold) for every group and a new one; see `prob_above`.
 
     Examples
@@ -114,7 +118,10 @@ def exceedance(pooled: Pooled, threshold: float) -> Exceedance:
     probability 0.52.
     """
     level = finite("threshold", threshold)
-    new = float(pooled.components.new_group().survival(level)[0])
+    if isinstance(pooled, Pooled):
+        new = float(pooled.components.new_group().survival(level)[0])
+    else:
+        new = float((Sample.of(pooled).new_group > level).mean())
     return Exceedance(level, pooled.label, prob_above(pooled, level), new)
 
 
@@ -174,13 +181,13 @@ class Rope:
         return frame(self._columns())
 
 
-def rope(pooled: Pooled, low: float, high: float) -> Rope:
+def rope(pooled: Drawable, low: float, high: float) -> Rope:
     """Compute how likely each effect is below, inside and above a region of practical equivalence.
 
     Parameters
     ----------
     pooled
-        The exact engine's result.
+        A pooled result of any model.
     low, high
         Limits of the region, ``low < high``, in the unit of the estimates.
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from propto.pooling.effects.families import Parts, precision_rules
 
 Floats = NDArray[np.float64]
+Index = NDArray[np.intp]
 
 _TILE = 2**17  # elements of a temporary array
 _LEAST = 1e-300
@@ -50,11 +51,6 @@ class Errors:
     def part(self, some: slice) -> Errors:
         """Those of some groups."""
         return Errors(self.estimate[some], self.log_weight[:, some], self.variance[:, some])
-
-    def without(self, j: int) -> Errors:
-        """All groups but one."""
-        columns = (self.log_weight, self.variance)
-        return Errors(np.delete(self.estimate, j), *(np.delete(part, j, axis=1) for part in columns))
 
     @property
     def farthest(self) -> float:
@@ -133,6 +129,12 @@ class GivenTau:
         """``sum_j log p(y_j | mu)``, shape (S, n)."""
         return self.log_likelihood(mu).sum(axis=2)
 
+    def totals(self, mu: Floats, left_out: Index) -> tuple[Floats, Floats]:
+        """The same, and without each of some groups, shape (S, n, groups left out)."""
+        each = self.log_likelihood(mu)
+        total = each.sum(axis=2)
+        return total, total[:, :, None] - each[:, :, left_out]
+
     def curvature(self) -> Floats:
         """What the curvature of ``-log p(y_j | mu)`` along mu never exceeds for any shape, shape (k,).
 
@@ -146,7 +148,7 @@ class GivenTau:
             products(self.parts.weight, part.sum(axis=1)[:, None])
             for part in (height * about / variance, height)
         )
-        return np.asarray((bent / total).max(axis=(0, 1)))
+        return np.asarray((bent / np.maximum(total, _LEAST)).max(axis=(0, 1)))
 
 
 def products(weight: Floats, terms: Floats) -> Floats:

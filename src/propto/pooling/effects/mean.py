@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.pooling import lattice
-from propto.pooling.effects.likelihood import GivenTau
+from propto.pooling.effects.likelihood import GivenTau, Index
 from propto.pooling.gauss import gauss_rule
 from propto.pooling.priors import Flat, MuPrior, Normal
 from propto.pooling.quadrature import log_sum
@@ -60,6 +60,8 @@ class MuPosterior:
         Share of every shape in the weight of each node, shape (S, n): columns sum to 1.
     log_integral
         Logarithm of the integral of likelihood times priors, of every shape, shape (S,).
+    log_without
+        Logarithm of the integral over all shapes without each of some groups, shape (groups left out,).
     error
         Relative change of an integral when the step was last halved.
     """
@@ -69,6 +71,7 @@ class MuPosterior:
     spacing: Floats
     by_shape: Floats
     log_integral: Floats
+    log_without: Floats
     error: float
 
     @cached_property
@@ -130,14 +133,20 @@ class MuLine:
         return np.asarray(2 * self.bend * root * np.sinh(np.arcsinh(1.5 * rise / root) / 3))
 
 
-def mu_posterior(given: GivenTau, log_share: Floats, prior: MuPrior) -> MuPosterior:
-    """Integrate over mu, for shapes of these prior shares; no peak is narrower than the line's width."""
+def mu_posterior(given: GivenTau, log_share: Floats, prior: MuPrior, left_out: Index) -> MuPosterior:
+    """Integrate over mu, for shapes of these prior shares; no peak is narrower than the line's width.
+
+    All integrals go over the same nodes: those that the integrals without a group need are among them.
+    """
     line = _line(given, prior)
 
     def log_g(z: Floats) -> Floats:
         mu = line.mu(z[:, 0])
-        each = (given.total(mu) + prior.log_density(mu) + np.log(line.slope(z[:, 0]))).T + log_share
-        return each if log_share.size == 1 else np.concatenate([log_sum(each)[:, None], each], axis=1)
+        on_z = prior.log_density(mu) + np.log(line.slope(z[:, 0]))
+        total, without = given.totals(mu, left_out)
+        each = (total + on_z).T + log_share
+        rest = log_sum(np.moveaxis(without, 0, 2) + log_share) + on_z[:, None]
+        return np.concatenate([log_sum(each)[:, None], each, rest], axis=1)
 
     seeds = line.z(_seeds(given.errors.estimate, line.centre))
     few = np.ptp(seeds) * given.errors.estimate.size < _SCANNED * _STEP
@@ -146,13 +155,15 @@ def mu_posterior(given: GivenTau, log_share: Floats, prior: MuPrior) -> MuPoster
     found = lattice.integrate(log_g, start, np.array([_STEP]), _TOLERANCE, _AHEAD)
     order = np.argsort(found.index[:, 0])
     z, log_all = found.points[order, 0], found.log_g[order]
-    each = found.others[order].T if log_share.size > 1 else log_all[None]
+    each, without = np.split(found.others[order].T, [log_share.size])
+    log_step = math.log(found.step[0])
     return MuPosterior(
         line.mu(z),
         found.weights[order],
         found.step[0] * line.slope(z),
         np.exp(each - log_all),
-        log_sum(each) + math.log(found.step[0]),
+        log_sum(each) + log_step,
+        log_sum(without) + log_step,
         found.error,
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from propto.pooling import lattice
 from propto.pooling.effects.families import Effects
-from propto.pooling.effects.likelihood import Errors, GivenTau
+from propto.pooling.effects.likelihood import Errors, GivenTau, Index
 from propto.pooling.effects.mean import MuPoints, MuPosterior, mu_posterior
 from propto.pooling.effects.shapes import ShapeRule
 from propto.pooling.lattice import Lattice
@@ -87,14 +87,20 @@ class Sheets:
         The table and the model.
     rule
         The quadrature over the shapes.
+    left_out
+        Groups without each of which the integrals are to be found as well.
     """
 
     problem: Problem
     rule: ShapeRule
+    left_out: Index = field(default_factory=lambda: np.empty(0, dtype=np.intp))
     known: dict[float, Sheet] = field(default_factory=dict, repr=False)
 
     def log_g(self, t: Floats) -> Floats:
-        """Log posterior of tau; the same by every second shape; moments of tau that must be right too."""
+        """Log posterior of tau, and what must be right too.
+
+        That is the same by every second shape, without each of the groups left out, and moments of tau.
+        """
         line, prior, limit = self.problem.line, self.problem.prior_tau, self.problem.limit_tau
         tau = line.tau(t[:, 0])
         sheets = [self.at(float(x)) for x in tau]
@@ -102,14 +108,16 @@ class Sheets:
         total = np.array([sheet.log_integral for sheet in sheets]) + on_tau
         half = np.array([sheet.log_half for sheet in sheets]) + on_tau
         log_tau = np.log(np.maximum(tau, 1e-300))
-        return np.stack([total, half, *(total + r * log_tau for r in (1, 2) if r + MARGIN <= limit)], axis=1)
+        without = [sheet.mu.log_without for sheet in sheets] + on_tau[:, None]
+        moments = [total + r * log_tau for r in (1, 2) if r + MARGIN <= limit]
+        return np.column_stack([total, half, without, *moments])
 
     def at(self, tau: float) -> Sheet:
         """What is known at one value of tau."""
         if tau not in self.known:
             parts = self.problem.effects.parts(tau, self.rule.shapes, self.problem.errors.farthest)
             given = GivenTau(self.problem.errors, parts, tau)
-            mu = mu_posterior(given, np.log(self.rule.share), self.problem.prior_mu)
+            mu = mu_posterior(given, np.log(self.rule.share), self.problem.prior_mu, self.left_out)
             self.known[tau] = Sheet(given, mu, self.rule)
         return self.known[tau]
 
@@ -184,6 +192,12 @@ class Posterior:
         """Summary of the shape, where it is estimated."""
         mass = [node.weight * node.sheet.shape_mass for half in self.nodes for node in half]
         return self.sheets.rule.summary(np.sum(mass, axis=0))
+
+    def log_without(self, some: Index) -> Floats:
+        """Logarithm of the integral without each of some groups, by one lattice that serves them all."""
+        sheets = Sheets(self.problem, self.sheets.rule, some)
+        found = lattice.integrate(sheets.log_g, self.lattice.points, self.lattice.step, _TOLERANCE)
+        return log_sum(found.others[:, 1 : 1 + some.size].T) + math.log(found.step[0])
 
     @property
     def error(self) -> float:

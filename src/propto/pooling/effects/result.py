@@ -73,6 +73,29 @@ class EffectsFit:
     error_bound: float
     posterior: Posterior = field(repr=False)
 
+    def draws(self, n: int, seed: int) -> dict[str, Floats]:
+        """Draw independently from the joint posterior; the arguments are those of `Pooled.draws`.
+
+        Tau, mu and the shape are drawn at the nodes of the quadrature, the effects given them; no chain.
+        Each draw's tau is then spread between its node and the next ones by the posterior of tau alone.
+
+        Examples
+        --------
+        >>> from propto.pooling.effects import pool_effects
+        >>> fit = pool_effects([28, 8, -3], [15, 10, 16], effects="student_t(4)")
+        >>> fit.draws(5, seed=0)["theta"].shape
+        (5, 3)
+        """
+        from propto.pooling.effects.draws import draw
+
+        return draw(self.posterior, n, seed)
+
+    @property
+    def parts_a_group(self) -> int:
+        """How many normals one draw of one group's effect has to choose from."""
+        given = next(node for half in self.posterior.nodes for node in half).sheet.given
+        return int(given.parts.scale.size * given.errors.variance.shape[0])
+
     def to_dict(self) -> dict[str, Any]:
         """Give the result as plain numbers for JSON: as `Pooled.to_dict`, with shape and scores."""
         answer = as_dict(self)

@@ -23,7 +23,8 @@ Halves = tuple[Sequence[Node], Sequence[Node]]
 _CHUNK = 2**21  # elements of a temporary array
 _PRODUCT = 2**18  # multiplications in one product of matrices, from which on BLAS takes threads
 _RARE = 1e-9  # components of less weight together are dropped
-_COMMON = -18.0  # log weight of a value of (mu, tau, shape) that is not next to nothing
+_ROUGH = 1e-4  # and those without which a quantile is found that one step of Newton's method then makes right
+_COMMON = 18.0  # how far below the peak log weights of (mu, tau, shape) are not next to nothing
 _LEVELS = np.array(Summary.levels)
 
 
@@ -46,8 +47,13 @@ class Spiked:
     def of(cls, columns: Sequence[tuple[Floats, Floats, Floats]], spike: Floats) -> Spiked:
         """Put blocks of weights, means and sds side by side, and drop what is rare."""
         weights, means, sds = (np.concatenate(part, axis=1) for part in zip(*columns, strict=True))
-        keep = _common(weights)
-        return cls(RowMixture(weights[:, keep], means[:, keep], sds[:, keep]), spike)
+        return cls(RowMixture(weights, means, sds), spike).common(_RARE)
+
+    def common(self, rare: float) -> Spiked:
+        """The same without normals that have less weight together."""
+        part = self.smooth
+        keep = _common(part.weights, rare)
+        return Spiked(RowMixture(part.weights[:, keep], part.means[:, keep], part.sds[:, keep]), self.spike)
 
     @property
     def total(self) -> Floats:
@@ -96,15 +102,18 @@ class Spiked:
 def summarise_halves(first: Spiked, second: Spiked) -> tuple[Summary, float]:
     """Summarise rows whose nodes come in two halves, and tell how much the second changed the probabilities.
 
-    As in the exact engine: the quantiles are solved on the first half and finished by one step of
-    Newton's method with the second.
+    The quantiles are solved on most of the first half, and finished by one step of Newton's method with
+    all there is.
     """
-    rough = first.quantile()
-    cdf, pdf = (sum(part) for part in zip(first.cdf_and_pdf(rough), second.cdf_and_pdf(rough), strict=True))
-    change = np.where(rough == 0, 0.0, cdf - (first.total + second.total)[:, None] * _LEVELS)
+    smooth = float(first.smooth.weights.sum(axis=1).min())
+    rough, total = first.common(_ROUGH * smooth).quantile(), (first.total + second.total)[:, None]
+    at_first, at_second = first.cdf_and_pdf(rough), second.cdf_and_pdf(rough)
+    cdf, pdf = (sum(part) for part in zip(at_first, at_second, strict=True))
+    off = np.where(rough == 0, 0.0, cdf - total * _LEVELS)
+    change = np.where(rough == 0, 0.0, cdf - at_first[0] / first.total[:, None] * total)
     mean = first.smooth.mean() + second.smooth.mean()
     sd = np.sqrt(np.maximum(first.second() + second.second() - mean**2, 0.0))
-    step = change / np.maximum(pdf, np.finfo(float).tiny)
+    step = off / np.maximum(pdf, np.finfo(float).tiny)
     return Summary(mean, sd, rough - step), float(np.abs(change).max())
 
 
@@ -133,7 +142,8 @@ def group_posterior(halves: Halves) -> GroupPosterior:
     )
     size = max(1, min(most, _CHUNK // sum(map(_columns_of, nodes))))
     cuts = [slice(i, i + size) for i in range(0, errors.estimate.size, size)]
-    found = [_some_groups(halves, some) for some in cuts]
+    least = max(float(_log_weight(node).max()) for node in nodes) - _COMMON
+    found = [_some_groups(halves, some, least) for some in cuts]
     mean, sd, quantile, positive, zero, pull, score, surprise = (
         np.concatenate(part) for part in zip(*(numbers for numbers, _ in found), strict=True)
     )
@@ -147,9 +157,9 @@ def _columns_of(node: Node) -> int:
     return point.mu.size * given.parts.scale.size * len(given.errors.variance)
 
 
-def _some_groups(halves: Halves, some: slice) -> tuple[tuple[Floats, ...], float]:
-    """The summary of some groups."""
-    parts = [[_at_node(node, some) for node in half] for half in halves]
+def _some_groups(halves: Halves, some: slice, least: float) -> tuple[tuple[Floats, ...], float]:
+    """The summary of some groups; log weights above the least are not next to nothing."""
+    parts = [[_at_node(node, some, least) for node in half] for half in halves]
     first, second = (
         Spiked.of([part.columns for part in half], np.sum([part.spike for part in half], axis=0))
         for half in parts
@@ -174,7 +184,7 @@ class _AtNode:
     log_inverse: tuple[Floats, Floats]
 
 
-def _at_node(node: Node, some: slice) -> _AtNode:
+def _at_node(node: Node, some: slice, least: float) -> _AtNode:
     """Split the share of one node by the parts of the mixture of each group, all shapes together.
 
     Given tau, mu and its part, an effect knows nothing of the shape; so the shares of a part in the
@@ -185,25 +195,31 @@ def _at_node(node: Node, some: slice) -> _AtNode:
     each = node.weight * joint[:, :, None] / given.sums(terms)
     share = terms * products(given.parts.weight.T, each)[:, None]
     zero = given.parts.at_zero
-    matter = ~zero[:, None] & (share.sum(axis=2).max(axis=2) > _RARE / 10)
+    size = np.where(zero[:, None], -1.0, share.sum(axis=2).max(axis=2))
+    matter = size >= min(_RARE / 10, float(size.max()))  # one at least, however sure the spike
     return _AtNode(
         _columns(given, point, share[matter], matter),
         share[zero].sum(axis=(0, 1, 2)),
         np.einsum("cmng,cmg->g", share, given.pull),
-        _log_inverse(node, given),
+        _log_inverse(node, given, least),
     )
 
 
-def _log_inverse(node: Node, given: GivenTau) -> tuple[Floats, Floats]:
+def _log_weight(node: Node) -> Floats:
+    """Log share of every shape and mu of a node, shape (S, n)."""
+    mu = node.sheet.mu
+    return np.log(np.maximum(node.weight * mu.weight * mu.by_shape, 1e-300))
+
+
+def _log_inverse(node: Node, given: GivenTau, least: float) -> tuple[Floats, Floats]:
     """What a node adds to the mean of ``1 / p(y_j | mu, tau, shape)``, and what of it is not far out.
 
     This mean over the posterior is one over the predictive density of y_j given all others; it takes all
     values of mu, since far out the function is steep.
     """
-    mu = node.sheet.mu
-    log_weight = np.log(np.maximum(node.weight * mu.weight * mu.by_shape, 1e-300))[:, :, None]
-    log_inverse = log_weight - given.log_likelihood(mu.mu)
-    far = np.where(log_weight > _COMMON, log_inverse, -1e300)
+    log_weight = _log_weight(node)[:, :, None]
+    log_inverse = log_weight - given.log_likelihood(node.sheet.mu.mu)
+    far = np.where(log_weight > least, log_inverse, -1e300)
     every, near = (log_sum(x.reshape(-1, x.shape[2]).T) for x in (log_inverse, far))
     return every, near
 
@@ -222,16 +238,17 @@ def _columns(
     sd = np.sqrt(pull * inner + pull**2 * about * point.sd[:, None] ** 2)
     weight = share if not point.sd.any() else point.mixing @ share
     weight, mean, sd = (part.reshape(-1, estimate.size).T for part in (weight, mean, sd))
-    keep = _common(weight)
+    keep = _common(weight, _RARE)
     return weight[:, keep], mean[:, keep], sd[:, keep]
 
 
-def _common(weights: Floats) -> NDArray[np.bool_]:
+def _common(weights: Floats, rare: float) -> NDArray[np.bool_]:
     """Which columns to keep, so that what is dropped sums to next to nothing in every row."""
     most = np.abs(weights).max(axis=0)
     order = np.argsort(most)
     keep = np.empty(most.size, dtype=bool)
-    keep[order] = np.cumsum(most[order]) > _RARE
+    keep[order] = np.cumsum(most[order]) > rare
+    keep[order[-1:]] = True
     return keep
 
 

@@ -275,6 +275,8 @@ def _result(
         error_bound=max(errors),
         design=design,
         nodes=nodes,
+        linear=linear,
+        rows=np.arange(groups.estimate.size) if clusters is None else np.argsort(clusters.order),
         limit=limit,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from propto.pooling.families import Flat, Normal, TauPrior
 from propto.pooling.mixture import Mixture
 from propto.pooling.pooled import Summary, as_dict
 from propto.pooling.regression.design import Design
-from propto.pooling.regression.linear import GivenScales
+from propto.pooling.regression.linear import GivenScales, Linear
 from propto.pooling.summaries import existing, summarise
+from propto.pooling.tau import TauPosterior
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,8 @@ class Nodes:
         True at the nodes of the rule with twice the step.
     given
         What the table says at the nodes.
+    scales
+        The posterior of tau, and with clusters that of the sd between them.
     """
 
     weight: Floats
@@ -44,6 +47,7 @@ class Nodes:
     between: Floats
     even: NDArray[np.bool_]
     given: GivenScales
+    scales: tuple[TauPosterior, ...]
 
     def mixture(self, mean: Floats, variance: Floats) -> Mixture:
         """The mixture with these moments at the nodes, of shape (n, rows)."""
@@ -112,7 +116,11 @@ class Regression:
     error_bound: float
     design: Design = field(repr=False)
     nodes: Nodes = field(repr=False)
+    linear: Linear = field(repr=False)
+    rows: NDArray[np.intp] = field(repr=False)
     limit: float = field(repr=False)
+
+    parts_a_group: ClassVar[int] = 1  # normals that one draw of one group's effect has to choose from
 
     def predict(self, covariates: Sequence[Mapping[str, Any]]) -> tuple[Summary, Summary]:
         """Predict groups with given covariates.
@@ -143,6 +151,25 @@ class Regression:
             self.nodes.summary(mean, variance + spread[:, None])[0],
         )
         return existing(summaries[0], self.limit), existing(summaries[1], self.limit)
+
+    def draws(self, n: int, seed: int) -> dict[str, Floats]:
+        """Draw independently from the joint posterior; the arguments are those of `Pooled.draws`.
+
+        Tau, the sd between clusters and the coefficients are drawn at the nodes of the quadrature, the
+        effects given them; no chain. Each draw's tau is then spread between its node and the next ones by
+        the posterior of tau alone.
+
+        Examples
+        --------
+        >>> from propto.pooling.regression import pool_regression
+        >>> fit = pool_regression([1.0, 2, 3.2, 4], [0.5] * 4, covariates={"dose": [1, 2, 3, 4]})
+        >>> {name: values.shape for name, values in fit.draws(5, seed=0).items()}
+        {'mu': (5,), 'tau': (5,), 'beta': (5, 1), 'theta': (5, 4), 'new_group': (5,)}
+        """
+        from propto.pooling.regression.draws import draw
+
+        found = draw(self.linear, self.nodes, n, seed)
+        return found | {"theta": found["theta"][:, self.rows]}
 
     def to_dict(self) -> dict[str, Any]:
         """Give the result as plain numbers for JSON: as `Pooled.to_dict`, with coefficients and clusters."""

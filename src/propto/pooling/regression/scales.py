@@ -71,7 +71,7 @@ def one_scale(linear: Linear, on_tau: TauPrior, limit: float) -> Scales:
     orders = [float(r) for r in (0, 1, 2) if r == 0 or r + MARGIN <= limit]
     posterior = integrate_tau(linear.given, _line(linear, on_tau), on_tau, orders, limit)
     rule, tau = posterior.rule, posterior.nodes
-    nodes = Nodes(rule.weights, tau, np.zeros_like(tau), rule.even, linear.given(tau))
+    nodes = Nodes(rule.weights, tau, np.zeros_like(tau), rule.even, linear.given(tau), (posterior,))
     return Scales(nodes, existing(summarise_tau(posterior), limit), None, rule.log_integral, rule.error)
 
 
@@ -96,9 +96,9 @@ def two_scales(linear: Linear, on_scales: Sequence[TauPrior], limits: Sequence[f
     scan = np.stack([axis.ravel() for axis in np.meshgrid(*axes)], axis=1)
     found = lattice.integrate(log_g, scan, np.full(2, _STEP), _TOLERANCE)
     tau, between = (line.tau(t) for line, t in zip(lines, found.points.T, strict=True))
-    nodes = Nodes(found.weights, tau, between, found.even, linear.given(tau, between))
+    each = tuple(TauPosterior(line, found.marginal(axis)) for axis, line in enumerate(lines))
+    nodes = Nodes(found.weights, tau, between, found.even, linear.given(tau, between), each)
     summaries = [
-        existing(summarise_tau(TauPosterior(line, found.marginal(axis))), limit)
-        for axis, (line, limit) in enumerate(zip(lines, limits, strict=True))
+        existing(summarise_tau(posterior), limit) for posterior, limit in zip(each, limits, strict=True)
     ]
     return Scales(nodes, summaries[0], summaries[1], found.log_integral, found.error)

@@ -95,9 +95,10 @@ def as_text(cell: object) -> str:
     """Give a cell of any type as the text a person would write: 3.0 as 3, a missing one as nothing."""
     if isinstance(cell, str):
         return cell
-    if cell is None or str(cell) in {"nan", "<NA>", "NaT"}:
+    text = str(cell)
+    if cell is None or text in {"nan", "<NA>", "NaT"}:
         return ""
-    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else text
 
 
 def tidy(text: str) -> str:

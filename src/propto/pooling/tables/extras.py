@@ -94,11 +94,12 @@ def _number_fault(fault: Fault) -> Fault:
 
 def _texts(rows: Rows, place: int, what: str) -> tuple[str, ...]:
     """Cells as clean texts; those that say nothing are problems."""
-    cells = rows.grid.columns[place]
-    for row, cell in enumerate(cells):
-        if not _has_text(cell):
-            _refuse_cell(rows, row, place, what, Fault("is missing", _FILL))
-    return tuple(clean_label(cell) for cell in cells)
+    texts = [as_text(cell) for cell in rows.grid.columns[place]]
+    clean = {text: clean_label(text) for text in dict.fromkeys(texts)}  # each of them once: they come often
+    missing = {text for text in clean if not _has_text(text)}
+    for row in [row for row, text in enumerate(texts) if text in missing] if missing else ():
+        _refuse_cell(rows, row, place, what, Fault("is missing", _FILL))
+    return tuple(clean[text] for text in texts)
 
 
 def _has_text(cell: object) -> bool:

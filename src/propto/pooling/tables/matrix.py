@@ -202,8 +202,9 @@ def _indefinite(cells: _Cells, label: Sequence[str]) -> list[TableProblem]:
     """A matrix that no estimates can have."""
     error = np.sqrt(np.diagonal(cells.values))
     correlation = cells.values / np.outer(error, error)
-    i, j = divmod(int(np.argmax(np.abs(np.triu(correlation, 1)))), len(label))
-    if abs(correlation[i, j]) >= 1:
+    upper = np.abs(np.triu(correlation, 1))
+    i, j = divmod(int(np.argmax(upper)), len(label))
+    if upper[i, j] >= 1:
         message = (
             f"the matrix is not positive definite: it makes the correlation of {shown(label[i])} and "
             f"{shown(label[j])} {correlation[i, j]:.4g}"
