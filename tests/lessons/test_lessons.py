@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
 import shlex
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -31,6 +33,7 @@ class Lesson:
     path: Path
     names: dict = field(default_factory=lambda: {"__name__": "__main__"})
     charts: dict[str, list] = field(default_factory=dict)
+    printed: io.StringIO = field(default_factory=io.StringIO)
 
     @property
     def text(self) -> str:
@@ -43,7 +46,8 @@ class Lesson:
     def run(self, **replaced: str) -> Lesson:
         """Run all cells; ``yours`` in place of the cell with that tag."""
         for tags, source in self.cells():
-            value = self._run_cell(replaced.get(tags[-1], source) if tags else source)
+            with redirect_stdout(self.printed):
+                value = self._run_cell(replaced.get(tags[-1], source) if tags else source)
             if isinstance(value, alt.TopLevelMixin):
                 self.charts.setdefault("interactive" if "chart" in tags else "library", []).append(value)
         return self
@@ -77,6 +81,27 @@ def test_runs_and_draws(lesson):
         spec = chart.to_dict()
         assert "http" not in json.dumps(spec).replace(spec["$schema"], "")
     assert controls(lesson.charts["interactive"][0].to_dict())
+
+
+# What a lesson must print: the numbers of the series' first part, and what it left open.
+PRINTED = {
+    "01": ["plain 8.75, weighted 7.69 ± 4.07"],
+    "02": [
+        "3/7 3/5 3/5",
+        "[0.0266 0.0399 0.0249 0.0363 0.0443 0.0363 0.0399 0.0222]",
+        "0.019908 0.01",
+        "1.2799e-07",
+    ],
+    "03": ["1.1475 1.7546", "4e+04", "1e+23", "t_A: 11.37", "a grid works in one to 3 dimensions"],
+    "04": ["6.7431e-04"],
+    "08": ["18.19", "P(A is best)  0.25"],
+}
+
+
+@pytest.mark.slow
+def test_prints_the_numbers_of_the_series(lesson):
+    printed = lesson.printed.getvalue()
+    assert [said for said in PRINTED.get(lesson.path.stem[:2], []) if said not in printed] == []
 
 
 def controls(spec: dict) -> list[str]:
@@ -150,6 +175,13 @@ def test_from_scratch_is_short(path):
     lines = [line for _, source in Lesson(path).cells("scratch") for line in source.splitlines()]
     code = [line for line in lines if line.strip() and not line.strip().startswith(("#", '"""'))]
     assert 0 < len(code) <= 25
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem[:2])
+def test_code_fits_a_laptop(path):
+    """A page shows 84 characters beside its menus; longer lines would have to be scrolled."""
+    lines = [line for _, source in Lesson(path).cells() for line in source.splitlines()]
+    assert [line for line in lines if len(line) > 84] == []
 
 
 @pytest.mark.parametrize("path", [*LESSONS, FOLDER / "about_the_series.md"], ids=lambda path: path.stem[:5])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -80,34 +78,12 @@ def library_draws():
 
 
 def build(folder):
-    """Build once for all workers of a test run; returns what the builder said."""
-    said = folder / "said.txt"
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        while not said.exists():
-            time.sleep(0.5)
-        return said.read_text(encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-W",
-        "-b",
-        "html",
-        "-c",
-        "docs",
-        "-d",
-        str(folder / "doctrees"),
-    ]
+    """Build into a folder; returns what the builder said of warnings and errors, and where the site is."""
+    options = ["-W", "-b", "html", "-c", "docs", "-d", str(folder / "doctrees")]
     notebooks = ["-D", f"nb_execution_cache_path={folder / 'notebooks'}"]
-    done = subprocess.run(
-        [*command, *notebooks, ".", str(folder / "site")], cwd=ROOT, capture_output=True, text=True
-    )
-    text = "" if done.returncode == 0 else done.stdout[-2000:] + done.stderr
-    (folder / "said.part").write_text(text, encoding="utf-8")
-    shutil.move(folder / "said.part", said)
-    return text
+    command = [sys.executable, "-m", "sphinx", *options, *notebooks, ".", str(folder / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return "" if done.returncode == 0 else done.stdout[-2000:] + done.stderr, str(folder / "site")
 
 
 @pytest.fixture(scope="session")
@@ -120,9 +96,12 @@ def site(tmp_path_factory):
         pytest.skip("there are no docs beside the tests")
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built-site"
-    said = build(folder)
+    pytest.importorskip("fcntl", reason="one worker builds for all behind a lock of POSIX")
+    from .once import once
+
+    said, place = once(folder, build)
     assert said == ""
-    return folder / "site"
+    return Path(place)
 
 
 @pytest.fixture

@@ -132,13 +132,45 @@ def test_a_walk_steps_plays_and_resets_by_its_buttons(site, visible):
     if found is None:
         pytest.skip("there is no lesson 4")
     tab = visible(found)
-    press = "[...document.querySelectorAll('.walk button')].find((e) => e.textContent === {!r}).click()"
+    press = "[...document.querySelectorAll('.buttons button')].find((e) => e.textContent === {!r}).click()"
     value = "Number(document.querySelector('.propto-chart [name=step]').value)"
     start = tab.ask(value)
     tab.ask(press.format("Step"))
     assert tab.ask(value) == start + 1
     tab.ask(press.format("Play"))
     tab.wait_for(f"{value} >= {start + 3}")
+    assert tab.ask("document.querySelector('.buttons').textContent") == "StepPauseReset"
     tab.ask(press.format("Reset"))
-    assert tab.ask(value) == start
-    assert tab.ask("document.querySelector('.walk').textContent") == "StepPlayReset"
+    tab.wait_for(f"{value} === {start}")
+    tab.wait_for("document.querySelector('.buttons').textContent === 'StepPlayReset'")
+    assert tab.ask("document.activeElement.textContent") == "Reset"
+
+
+def test_what_a_chart_says_is_read_out_and_reset_hides_it_again(site, visible):
+    """The words drawn in a chart are no words to a screen reader; they are repeated where it listens."""
+    found = next((site / "lessons").glob("02_*.html"), None)
+    if found is None:
+        pytest.skip("there is no lesson 2")
+    tab = visible(found)
+    said = "document.querySelector('.propto-chart [role=status]').textContent"
+    assert tab.ask(said) == ""
+    tab.ask("document.querySelector('.propto-chart [name=reveal]').click()")
+    tab.wait_for(f"{said} !== ''")
+    assert tab.ask(said) == "posterior 21.1 ± 12.0"
+    tab.ask("document.querySelector('.propto-chart .buttons button').click()")
+    tab.wait_for(f"{said} === ''")
+    assert not tab.ask("document.querySelector('.propto-chart [name=reveal]').checked")
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_every_control_has_a_name_and_is_reached_by_the_keyboard(site, visible, lesson):
+    found = next((site / "lessons").glob(f"{lesson}_*.html"), None)
+    if found is None:
+        pytest.skip(f"there is no lesson {lesson}")
+    tab = visible(found)
+    controls = "[...document.querySelectorAll('.propto-chart .controls :is(input, select, button)')]"
+    assert tab.ask(f"{controls}.length") > len(LESSONS[lesson][0])
+    names = tab.ask(f"{controls}.map((e) => (e.labels?.[0] ?? e).textContent.trim())")
+    assert all(names)
+    assert tab.ask(f"{controls}.filter((e) => e.tabIndex < 0 || e.disabled).length") == 0

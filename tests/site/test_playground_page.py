@@ -73,7 +73,8 @@ def test_the_table_shows_the_mean_of_the_librarys_draws(opened, sampler, log_den
         library_draws(log_densities["banana"], sampler, 11, chain, start, 0.3, 25)
         for chain, start in enumerate(starts)
     ]
-    rows = tab.ask("[...document.querySelectorAll('#estimates tr')].map((row) => row.innerText.split('\\t'))")
+    rows = tab.ask("""[...document.querySelectorAll('#estimates tr')].map((row) =>
+        [...row.cells].map((cell) => cell.textContent))""")
     for axis, row in enumerate(rows):
         own = np.array(draws)[:, :, axis]
         assert float(row[1].replace("−", "-")) == pytest.approx(own.mean(), abs=0.0051)
@@ -174,7 +175,50 @@ def test_every_field_and_picture_has_a_name(opened):
     assert tab.ask(nameless) == []
 
 
-def test_hidden_truth_is_hidden(opened):
-    tab = opened()
+def test_the_truth_is_hidden_until_it_is_asked_for(opened):
+    """Nobody can guess the mean of a table that shows it, neither by eye nor by ear."""
+    tab = opened("target=donut")
+    shown = "[...document.querySelectorAll('.true')].filter((e) => e.getClientRects().length).length"
+    colours = "new Set(picture.getContext('2d').getImageData(0, 0, picture.width, picture.height).data).size"
+    histogram = f"((picture) => {colours})(document.getElementById('histogram'))"
+    assert not tab.ask("document.getElementById('truth').checked")
+    assert tab.ask(shown) == 0
+    before = tab.ask(histogram)
     press(tab, "truth")
-    assert tab.ask("getComputedStyle(document.querySelector('#estimates .true')).visibility") == "hidden"
+    assert tab.ask(shown) == 2 + 2 * 2 + 1  # headings, cells, and the words under the histogram
+    cells = tab.ask("[...document.querySelectorAll('#estimates .true')].map((cell) => cell.textContent)")
+    assert [float(cell.replace("−", "-")) for cell in cells[::2]] == pytest.approx([0, 0], abs=0.006)
+    assert tab.ask(histogram) > before  # the curve of the true density has come
+    press(tab, "truth")
+    assert tab.ask(shown) == 0
+
+
+def test_who_wants_less_motion_sees_a_new_picture_at_most_once_a_second(opened):
+    tab = opened("target=banana&sampler=metropolis")
+    calm = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+    tab.browser.call("Emulation.setEmulatedMedia", tab.session, features=calm)
+    tab.browser.call("Page.reload", tab.session)
+    tab.wait_for("document.readyState === 'complete' && typeof playground === 'object'")
+    assert tab.ask("document.getElementById('speed').value") == "fast"
+    count = "(() => { window.times = []; const plane = drawing.plane;"
+    tab.ask(count + " drawing.plane = (...all) => (times.push(performance.now()), plane(...all)); })()")
+    tab.ask("document.getElementById('speed').value = 'slow'")
+    press(tab, "play")
+    tab.wait_for("times.length >= 3")
+    press(tab, "play")
+    gaps = np.diff(tab.ask("times")[:3])
+    assert gaps.min() > 990
+
+
+def test_playing_is_paused_by_the_keyboard(opened):
+    tab = opened("target=banana&sampler=hmc")
+    tab.ask("document.getElementById('play').focus()")
+    strike(tab, "Enter", 13, text="\r")
+    tab.wait_for("playground.run().n > 2")
+    assert text_of(tab, "play") == "Pause"
+    strike(tab, "Enter", 13, text="\r")
+    assert text_of(tab, "play") == "Play"
+    drawn = tab.ask("playground.run().n")
+    tab.ask("new Promise((done) => setTimeout(done, 300))")
+    assert tab.ask("playground.run().n") == drawn
+    assert f"{drawn} draws of each" in text_of(tab, "summary")

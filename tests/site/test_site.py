@@ -83,5 +83,8 @@ def test_pages_open_without_a_request_or_a_complaint_and_fit_the_window(site, vi
         assert tab.complaints == [], name
         assert tab.requests == [], name
         assert tab.ask("document.documentElement.scrollWidth") <= width, name
+        if width > 1000 and name in lessons:
+            code = "[...document.querySelectorAll('.cell_input pre')].filter((e) => e.clientWidth)"
+            assert tab.ask(f"{code}.every((e) => e.scrollWidth <= e.clientWidth + 1)"), name
         theme = tab.ask("document.documentElement.dataset.theme")
         assert theme == ("dark" if dark else "light"), name

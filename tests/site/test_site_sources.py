@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ import propto as pp
 from propto.glossary import TERMS, explained
 from propto.site.charts import figure
 from propto.site.glossary import entries
+from propto.site.mathematics import visit_block
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,3 +44,14 @@ def test_a_chart_carries_its_words_outside_of_the_drawing():
     assert "<A>" not in html
     assert re.search(r'role="img" aria-label="[^"]{20,}"', html)
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", html)
+
+
+def test_a_formula_of_several_lines_is_a_table_of_them():
+    nodes = pytest.importorskip("docutils.nodes")
+    pytest.importorskip("latex2mathml")
+    writer = SimpleNamespace(body=[])
+    with pytest.raises(nodes.SkipNode):
+        visit_block(writer, nodes.Text(r"a &= 1, \\ b &= 2."))
+    (html,) = writer.body
+    assert html.count("<mtr>") == 2
+    assert "<mi>&</mi>" not in html

@@ -39,6 +39,6 @@ def _several(text: str) -> str:
     r"""Formulas separated by line breaks, one below the other.
 
     >>> _several(r"a &= 1 \\ b &= 2")
-    '\\begin{aligned}a &= 1 \\\\ b &= 2\\end{aligned}'
+    '\\begin{split}a &= 1 \\\\ b &= 2\\end{split}'
     """
-    return text if "\\\\" not in text or "\\begin" in text else f"\\begin{{aligned}}{text}\\end{{aligned}}"
+    return text if "\\\\" not in text or "\\begin" in text else f"\\begin{{split}}{text}\\end{{split}}"

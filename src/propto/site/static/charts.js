@@ -1,9 +1,10 @@
-/* Makes the charts of a page live: fits them to the page, binds their controls, steps through walks. */
+/* Makes the charts of a page live: fits them to the page, binds their controls, steps through walks, reads them out. */
 (() => {
   "use strict";
 
   const NARROW = 560;
   const BEAT = 600;
+  const PAUSE = 400; // milliseconds after the last change until the chart is read out
 
   // Data travel by column, texts that repeat only once; Vega wants rows.
   const unpacked = (column) => (column.names ? column.places.map((place) => column.names[place]) : column);
@@ -35,8 +36,8 @@
     return made;
   };
 
-  /* Step, Play and Reset: they move the slider as a hand would. */
-  const buttons = (slider, start) => {
+  /* Step and Play: they move the slider as a hand would. */
+  const walkers = (slider) => {
     let timer = null;
     const move = (value) => {
       slider.value = value;
@@ -56,9 +57,8 @@
       play.textContent = "Pause";
       timer = setInterval(step, BEAT);
     });
-    const line = Object.assign(document.createElement("div"), { className: "walk" });
-    line.append(button("Step", step), play, button("Reset", () => (halt(), move(start))));
-    return line;
+    slider.addEventListener("halt", halt);
+    return [button("Step", step), play];
   };
 
   class Figure {
@@ -66,6 +66,12 @@
       this.element = element;
       this.plot = element.querySelector(".plot");
       this.controls = element.querySelector(".controls");
+      this.said = Object.assign(document.createElement("p"), { className: "said" });
+      this.said.setAttribute("role", "status");
+      this.element.append(this.said);
+      for (const place of [this.plot, this.controls]) {
+        for (const kind of ["input", "change", "pointerup"]) place.addEventListener(kind, () => this.speak());
+      }
       this.spec = JSON.parse(element.querySelector("script").textContent);
       for (const name of Object.keys(this.spec.datasets)) this.spec.datasets[name] = rows(this.spec.datasets[name]);
     }
@@ -91,10 +97,36 @@
         if (width <= room) break;
         shrink(spec, (room - 70) / Math.max(width - 60, 1));
       }
+      if (this.controls.children.length) this.addButtons();
+      this.element.classList.add("live");
+    }
+
+    addButtons() {
       const walk = walked(this.spec);
       const slider = walk && this.controls.querySelector(`input[name="${walk.name}"]`);
-      if (slider) this.controls.prepend(buttons(slider, walk.value));
-      this.element.classList.add("live");
+      const line = Object.assign(document.createElement("div"), { className: "buttons" });
+      line.append(...(slider ? walkers(slider) : []), button("Reset", () => this.reset(slider)));
+      this.controls[slider ? "prepend" : "append"](line);
+    }
+
+    // All as it was at first: controls, brushes and what is hidden.
+    async reset(slider) {
+      slider?.dispatchEvent(new Event("halt"));
+      this.room = 0;
+      await this.show();
+      this.controls.querySelector(".buttons button:last-child").focus();
+      this.speak();
+    }
+
+    // What the chart says is drawn, which a screen reader does not hear: it is repeated in words, once the hand rests.
+    speak() {
+      if (!this.controls.children.length) return;
+      clearTimeout(this.waiting);
+      this.waiting = setTimeout(() => {
+        const texts = [...this.plot.querySelectorAll(".mark-text.role-mark text")].filter((text) => text.getAttribute("opacity") !== "0");
+        const lines = texts.flatMap((text) => (text.children.length ? [...text.children] : [text]));
+        this.said.textContent = lines.map((line) => line.textContent).filter(Boolean).join("; ");
+      }, PAUSE);
     }
   }
 
