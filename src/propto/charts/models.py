@@ -145,7 +145,7 @@ def bubble(fit: Any, covariate: str) -> alt.LayerChart:
         [*fit.estimate, *expected.quantiles[:, LOW90], *expected.quantiles[:, HIGH90]], fit.estimate
     )
     y = alt.Y("effect:Q", title="effect").scale(domain=limits, nice=False, zero=False, padding=14)
-    across = alt.X("x:Q", title=covariate).scale(zero=False, padding=14).axis(format="~g")
+    across = alt.X("x:Q", title=covariate).scale(zero=False, padding=14).axis(format="~r")
     return finish(
         layer(*_curve(x, expected, new, across), _bubbles(fit, at, shown, across, y))
         .add_params(PICKED)

@@ -60,13 +60,14 @@ def bound(value: float) -> str:
 
     Examples
     --------
-    >>> bound(2.18e-9), bound(0.0)
-    ('3e−9', '0')
+    >>> bound(2.18e-9), bound(9.6e-6), bound(0.0)
+    ('3e−9', '1e−5', '0')
     """
     if value <= 0:
         return "0"
     power = math.floor(math.log10(value))
-    return minus(f"{math.ceil(value / 10**power)}e{power}")
+    first = math.ceil(value / 10**power)
+    return minus(f"{first}e{power}" if first < 10 else f"1e{power + 1}")
 
 
 def span(low: float, high: float, error: float, digits: int = 2) -> str:

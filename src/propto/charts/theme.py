@@ -71,7 +71,7 @@ PICKED = alt.param(name="picked", value="")
 def emphasis(strong: float = 1.0, faint: float = 0.15) -> Any:
     """The opacity of a mark with a field ``group``: faint where the reader has picked another group."""
     chosen = "picked === '' || picked === datum.group"
-    return alt.condition(chosen, alt.value(strong), alt.value(faint))
+    return alt.OpacityValue(faint, condition={"test": chosen, "value": strong})
 
 
 def records(**columns: ArrayLike) -> list[dict[str, Any]]:

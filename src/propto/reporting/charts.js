@@ -16,12 +16,24 @@
 
   const panels = (spec) => spec.concat || spec.hconcat || spec.vconcat || [spec];
 
-  // Give every panel the width `leaf`, in one column on a narrow page.
-  const fitted = (spec, leaf, narrow) => {
+  // A long name keeps its ends: names of one kind often differ at the last letters only.
+  const shortened = (node, most) => {
+    const short = `slice(datum.label, 0, ${Math.ceil(most / 2)}) + '…' + slice(datum.label, -${Math.floor(most / 2)})`;
+    const names = node.y?.scale?.domain ?? node.y?.sort;
+    if (Array.isArray(names) && node.y.axis !== null && names.some((name) => name.length > most)) {
+      node.y.axis = { ...node.y.axis, labelExpr: `length(datum.label) > ${most} ? ${short} : datum.label` };
+      if (node.x?.axis && node.x.type === "nominal") node.x.axis.labels = false; // columns in the order of the rows
+    }
+    for (const [key, child] of Object.entries(node)) if (key !== "datasets" && child && typeof child === "object") shortened(child, most);
+  };
+
+  // Give every panel the width `leaf`, in one column on a narrow page, where names get two fifths of the room.
+  const fitted = (spec, leaf, narrow, room) => {
     const copy = structuredClone(spec);
     for (const panel of panels(copy)) panel.width = Math.max(120, Math.floor(leaf));
     if (copy.concat && narrow) copy.columns = 1;
-    copy.config.axis.labelLimit = narrow ? 96 : 220;
+    copy.config.axis.labelLimit = narrow ? Math.round(0.4 * room) : 220;
+    if (narrow) shortened(copy, Math.floor(room / 18)); // two fifths of the room, seven pixels a letter
     copy.config.legend.columnPadding = narrow ? 6 : 12;
     copy.config.axisX.tickCount = Math.max(3, Math.round(leaf / 64));
     return copy;
@@ -73,7 +85,7 @@
       let leaf = room / columns - 60;
       for (let attempt = 0; attempt < 3; attempt += 1) {
         if (this.view) this.view.finalize();
-        ({ view: this.view } = await draw(this.place, fitted(this.spec, leaf, narrow)));
+        ({ view: this.view } = await draw(this.place, fitted(this.spec, leaf, narrow, room)));
         this.element.classList.add("drawn");
         const spare = room - widthOf(this.place);
         if (spare >= 0 && spare < 8 * columns) break;

@@ -12,7 +12,7 @@ from propto.policy import content_policy
 from propto.reporting.content import TRUST, Content, content
 from propto.reporting.recompute import facts
 from propto.reporting.sections import Section
-from propto.reporting.vega import Drawing, bundle, draw, json_text
+from propto.reporting.vega import Drawing, bundle, converter, draw, json_text
 
 if TYPE_CHECKING:
     from xarray import DataTree
@@ -48,7 +48,8 @@ def html(said: Content) -> str:
         parts={name: [_block(section) for section in part] for name, part in said.parts.items()},
         live=None if live is None else json_text(live),
         answers=next(name for name in said.parts if name != TRUST),
-        scripts=((bundle(),) if drawn else ()) + tuple(_asset(name) for name in SCRIPTS),
+        scripts=((converter().submit(bundle).result(),) if drawn else ())
+        + tuple(_asset(name) for name in SCRIPTS),
     )
 
 

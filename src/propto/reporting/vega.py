@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -54,19 +55,24 @@ class Drawing:
         The words of the chart, which the page sets itself.
     spec
         JSON text of the Vega-Lite specification, without those words, its data stored by column.
-    svg
-        The static picture, shown without scripts and on paper.
+    still
+        The static picture, which may still be on its way.
     """
 
     title: str
     subtitle: str
     description: str
     spec: str
-    svg: str
+    still: Future[str]
+
+    @property
+    def svg(self) -> str:
+        """The static picture, shown without scripts and on paper."""
+        return self.still.result()
 
 
 def draw(chart: alt.TopLevelMixin, key: str) -> Drawing:
-    """Turn an Altair chart into what the page needs of it.
+    """Turn an Altair chart into what the page needs of it; its static picture is drawn meanwhile.
 
     Parameters
     ----------
@@ -83,10 +89,10 @@ def draw(chart: alt.TopLevelMixin, key: str) -> Drawing:
     spec = _spec(chart)
     words = spec.pop("title", {})
     description = spec.pop("description", "")
-    svg = _static(spec, key)
+    still = converter().submit(_static, json.dumps(spec), key)
     spec["datasets"] = {name: _by_column(rows) for name, rows in spec.get("datasets", {}).items()}
     return Drawing(
-        _joined(words.get("text")), _joined(words.get("subtitle")), description, json_text(spec), svg
+        _joined(words.get("text")), _joined(words.get("subtitle")), description, json_text(spec), still
     )
 
 
@@ -159,7 +165,23 @@ def json_text(value: object) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _static(spec: dict[str, Any], key: str) -> str:
+@cache
+def converter() -> ThreadPoolExecutor:
+    """The thread that draws while Python goes on; it begins with what takes long and needs no chart."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="propto-charts")
+    thread.submit(_wake)
+    thread.submit(bundle)
+    return thread
+
+
+def _wake() -> None:
+    """The first conversion of a process takes half a second."""
+    import vl_convert
+
+    vl_convert.vegalite_to_svg({"mark": "point", "data": {"values": []}}, vl_version=_version())
+
+
+def _static(spec: str, key: str) -> str:
     """The picture as SVG; its clip paths get names of its own (Vega counts them on through the process)."""
     import vl_convert
 

@@ -12,6 +12,7 @@ from propto.reporting.content import content, told_apart
 from propto.reporting.html import html
 from propto.reporting.markdown import markdown, write_markdown
 from propto.reporting.pdf import browser, pdf
+from propto.reporting.vega import converter
 
 if TYPE_CHECKING:
     from xarray import DataTree
@@ -56,6 +57,8 @@ def report(result: Any, path: str | Path | None = None, **parts: Any) -> str | P
     kind = parts.pop("format", "html")
     if kind not in ("html", "md"):
         raise OptionError(f"format={kind!r} without a path; a text is 'html' or 'md'")
+    if kind == "html":
+        converter()
     said = content(**found, **parts)
     return html(said) if kind == "html" else markdown(said)
 
@@ -118,6 +121,8 @@ def write_report(
     kind = format_of(path, format)
     if kind == "pdf":
         browser()
+    if kind != "md":
+        converter()  # wakes up while the report is put together
     said = content(
         pooled=pooled,
         fit=fit,
