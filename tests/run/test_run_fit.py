@@ -66,8 +66,10 @@ def test_attributes(fit):
     assert (attributes["draws"], attributes["chains"], attributes["interrupted"]) == (60, 8, 0)
     assert json.loads(attributes["settings"]) == {
         "block_size": 4,
+        "chains": 8,
         "draws": 60,
         "sampler": "Metropolis(proposals=None, target_acceptance=0.25)",
+        "seed": 1,
         "until": None,
         "warmup": 40,
     }

@@ -62,8 +62,8 @@ class Model:
     ) -> None:
         self.function = function
         self.coords = {name: np.asarray(labels) for name, labels in (coords or {}).items()}
-        template, self._data = Template.of(args, kwargs)
-        self._call = Call(function, template, tuple((name, len(c)) for name, c in self.coords.items()), ())
+        template, self.data = Template.of(args, kwargs)
+        self.call = Call(function, template, tuple((name, len(c)) for name, c in self.coords.items()), ())
 
     def __repr__(self) -> str:
         return f"Model({getattr(self.function, '__name__', self.function)})"
@@ -84,7 +84,7 @@ class Model:
         t ~ Normal(0, 10)
         effect_estimate ~ Normal(t, std_estimate)
         """
-        return "\n".join(map(str, lines_of(self._call, self._data)))
+        return "\n".join(map(str, lines_of(self.call, self.data)))
 
     @in_double_precision
     def graph(self) -> str:
@@ -102,7 +102,7 @@ class Model:
         >>> '"p" -> "heads";' in pp.Model(coin, 10.0).graph()
         True
         """
-        return graph_of(lines_of(self._call, self._data))
+        return graph_of(lines_of(self.call, self.data))
 
     @in_double_precision
     def simulate(self, draws: int = 1000, *, seed: int = 0, **fixed: Any) -> xarray.Dataset:
@@ -152,7 +152,7 @@ class Model:
             return {**recorder.values, **derived}
 
         keys = jax.random.split(jax.random.key(seed), draws)
-        values = run_traced(jax.vmap(once, in_axes=(0, None, None)), keys, self._data, known)
+        values = run_traced(jax.vmap(once, in_axes=(0, None, None)), keys, self.data, known)
         columns = {
             name: (("draw", *axes_of(name, len(shape), dims)), np.asarray(values[name]))
             for name, shape in shapes.items()
@@ -187,7 +187,7 @@ class Model:
         free = [variable for variable in parts if variable is not None]
         continuous = tuple(variable for variable in free if variable.free_shape is not None)
         discrete = tuple(variable for variable in free if variable.free_shape is None)
-        data = (self._data, values)
+        data = (self.data, values)
         coords = self._coords_of(continuous, found, values)
         program = ModelProgram(call, tuple(sorted(values)), continuous)
         program = with_sums(program, data, discrete, found.dims).with_layers(data)
@@ -210,8 +210,8 @@ class Model:
     def _with(self, role: str, given: Mapping[str, Any]) -> tuple[Call, Declarations, Values]:
         """The call that knows the shapes of given values, its declarations, and the values as arrays."""
         arrays = {name: as_data(f"the {role} variable {name!r}", value) for name, value in given.items()}
-        call = self._call.knowing(arrays)
-        found = call.trace(self._data)
+        call = self.call.knowing(arrays)
+        found = call.trace(self.data)
         derived = set(arrays) & (set(found.shapes) - set(found.variables))
         if derived:
             raise NameMismatchError(

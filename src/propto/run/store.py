@@ -160,16 +160,13 @@ class Store:
 
     def _cut(self) -> None:
         """Forget draws that the last checkpoint does not know of."""
-        for name in GROUPS:
-            for _, array in self.root[name].arrays() if self.draws else ():
-                axes = array.attrs["_ARRAY_DIMENSIONS"]
-                array.resize(
-                    tuple(
-                        self.draws if axis == "draw" else n for axis, n in zip(axes, array.shape, strict=True)
-                    )
-                )
-            if not self.draws and name in self.root:
+        for name in (name for name in GROUPS if name in self.root):
+            if not self.draws:
                 del self.root[name]
+                continue
+            for _, array in self.root[name].arrays():
+                axes = zip(array.attrs["_ARRAY_DIMENSIONS"], array.shape, strict=True)
+                array.resize(tuple(self.draws if axis == "draw" else n for axis, n in axes))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

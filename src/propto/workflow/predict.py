@@ -94,7 +94,7 @@ def _parts(model: Posterior | Model) -> tuple[Any, Any, Any, Mapping[str, Any]]:
     if isinstance(model, Posterior):
         return model.program.call, model.data[0], model.found, model.coords
     if isinstance(model, Model):
-        return model._call, model._data, model._call.trace(model._data), model.coords
+        return model.call, model.data, model.call.trace(model.data), model.coords
     raise ModelError(f"pp.predict takes a conditioned model or a pp.Model, got {model!r}")
 
 

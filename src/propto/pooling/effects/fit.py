@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 _NEARLY_NORMAL = 1e6  # degrees of freedom
 _KERNELS = 1e-7  # error of probabilities from the kernels that stand for the posterior of mu
 _SURPRISED = 1e-4  # share of a score that the posterior may not know well
+_FEW = 8  # surprised groups that have a quadrature each; more share one
 
 
 def pool_effects(
@@ -207,5 +208,6 @@ def _scores(posterior: Posterior, groups: GroupPosterior) -> Floats:
         return np.full(1, math.nan)
     some = np.flatnonzero(groups.surprise > _SURPRISED)
     if some.size:
-        score[some] = posterior.lattice.log_integral - posterior.log_without(some)
+        without = posterior.log_without_each if some.size <= _FEW else posterior.log_without
+        score[some] = posterior.lattice.log_integral - without(some)
     return score

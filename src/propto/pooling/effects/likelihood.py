@@ -52,6 +52,11 @@ class Errors:
         """Those of some groups."""
         return Errors(self.estimate[some], self.log_weight[:, some], self.variance[:, some])
 
+    def without(self, j: int) -> Errors:
+        """All groups but one."""
+        columns = (self.log_weight, self.variance)
+        return Errors(np.delete(self.estimate, j), *(np.delete(part, j, axis=1) for part in columns))
+
     @property
     def farthest(self) -> float:
         """The largest distance between a mean and an estimate that matters."""

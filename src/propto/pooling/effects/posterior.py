@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -198,6 +198,12 @@ class Posterior:
         sheets = Sheets(self.problem, self.sheets.rule, some)
         found = lattice.integrate(sheets.log_g, self.lattice.points, self.lattice.step, _TOLERANCE)
         return log_sum(found.others[:, 1 : 1 + some.size].T) + math.log(found.step[0])
+
+    def log_without_each(self, some: Index) -> Floats:
+        """The same by a quadrature for each group, which costs less where errors are very unequal."""
+        problem = self.problem
+        rest = [replace(problem, errors=problem.errors.without(int(j)), limit_tau=0.0) for j in some]
+        return np.array([one.solve().lattice.log_integral for one in rest])
 
     @property
     def error(self) -> float:
