@@ -194,7 +194,7 @@ const playground = (() => {
     const given = new URLSearchParams(window.location.search);
     const take = (id) => {
       const field = at(id), before = field.value;
-      if (!given.has(id)) return;
+      if (!given.has(id) || (field.type === "number" && !Number.isFinite(Number(given.get(id))))) return;
       field.value = given.get(id);
       if (field.value === "" || !field.checkValidity()) field.value = before;
     };
