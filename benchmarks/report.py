@@ -170,7 +170,7 @@ def tools_used(found: list[dict[str, Any]]) -> str:
 
 
 def draw(rows: Rows, path: Path) -> None:
-    """Seconds of every tool on every target, as HTML and SVG."""
+    """Seconds of every tool on every target, as SVG."""
     import altair as alt
 
     values = [
@@ -200,5 +200,4 @@ def draw(rows: Rows, path: Path) -> None:
         )
         .properties(width=640)
     )
-    for suffix in ("html", "svg"):
-        chart.save(path.with_suffix(f".{suffix}"))
+    chart.save(path.with_suffix(".svg"))
