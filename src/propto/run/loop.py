@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from propto.algebra import algebra_on_one_thread
 from propto.compiled import disk_cache
 from propto.density import Density
 from propto.errors import GradientError, ModelError, OptionError
@@ -149,6 +150,7 @@ def sample(
     with ExitStack() as stack:
         stack.enter_context(jax.enable_x64(True))
         stack.enter_context(disk_cache(cache))
+        stack.enter_context(algebra_on_one_thread())
         asked = stack.enter_context(interrupts())
         executor = _executor(executor, threads, stack)
         stop = Stop(asked, None if max_time is None else time.monotonic() + max_time)
