@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -66,3 +68,16 @@ def test_what_cannot_be_sampled_is_refused():
     ):
         with pytest.raises(ModelError, match=words):
             pp.from_pymc(model)
+
+
+def test_the_precision_of_the_users_jax_stays_as_it_is():
+    """In a process of its own, for what changes it happens at the first import only."""
+    script = """
+import jax.numpy as jnp, propto as pp, pymc as pm
+with pm.Model() as model:
+    pm.Normal("x", 0, 1)
+density = pp.from_pymc(model)
+assert jnp.ones(1).dtype == jnp.float32
+assert abs(density.log_density(x=1.0) - density.log_density(x=0.0) + 0.5) < 1e-12
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from math import prod
@@ -194,7 +196,6 @@ class _Graphs:
 
     def _function(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Callable[..., Any]:
         """A graph as a function of data and inputs; arrays in it become data."""
-        from pymc.sampling.jax import get_jaxified_graph
         from pytensor.graph.replace import clone_replace
         from pytensor.graph.traversal import graph_inputs
 
@@ -207,7 +208,7 @@ class _Graphs:
             self.inputs[variable] = variable.type(name=name)
         replaced = clone_replace(list(outputs), self.inputs, rebuild_strict=False)
         used = list(self.data)
-        function = get_jaxified_graph(inputs=[*inputs, *self.inputs.values()], outputs=replaced)
+        function = _bridge_to_jax()(inputs=[*inputs, *self.inputs.values()], outputs=replaced)
 
         def call(data: Data, values: Sequence[Array]) -> Sequence[Array]:
             return function(*map(jnp.asarray, values), *(jnp.asarray(data[name]) for name in used))
@@ -222,6 +223,25 @@ class _Graphs:
             return False
         is_observed = any(variable is self.model.rvs_to_values[rv] for rv in self.model.observed_RVs)
         return is_observed or np.asarray(variable.data).dtype.kind == "f"
+
+
+@cache
+def _bridge_to_jax() -> Callable[..., Any]:
+    """PyTensor's function that turns graphs into JAX.
+
+    Its first import changes JAX's precision for the whole process. A thread of its own sees the user's
+    setting, whatever context we are in, and puts it back.
+    """
+
+    def load() -> Callable[..., Any]:
+        before = getattr(jax.config, "jax_enable_x64")  # noqa: B009 - the name is made at run time
+        from pymc.sampling.jax import get_jaxified_graph
+
+        jax.config.update("jax_enable_x64", before)
+        return get_jaxified_graph
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(load).result()
 
 
 def _constant(variable: Any) -> np.ndarray:

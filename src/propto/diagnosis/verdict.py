@@ -100,8 +100,8 @@ def diagnose(fit: DataTree) -> Verdict:
     >>> verdict = diagnose(fit)
     >>> verdict.status
     'fail'
-    >>> print(verdict.reasons[0].message)
-    R-hat of mu is 1.336, the limit 1.01: the chains have not settled on one distribution.
+    >>> [reason.statistic for reason in verdict.reasons]
+    ['modes', 'r_hat', 'ess_bulk', 'ess_tail', 'chain_apart']
 
     References
     ----------
