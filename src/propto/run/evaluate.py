@@ -57,9 +57,8 @@ def constrained(
         return program.constrain(data, q), log_det
 
     rows = x.reshape(-1, density.dim)
-    size = max(
-        LANES, min(ROWS, NUMBERS // density.dim // LANES * LANES)
-    )  # always the same, filled up: one program is enough
+    # Always the same, filled up: one program is enough.
+    size = max(LANES, min(ROWS, NUMBERS // density.dim // LANES * LANES))
     function = jax.vmap(one, in_axes=(None, 0, None))
     parts = []
     for start in range(0, len(rows), size):
