@@ -1,4 +1,4 @@
-"""Scales that depend on other coordinates: an exact map, found in funnels and nowhere else."""
+"""Scales and locations that depend on other coordinates: an exact map, found in funnels and bends only."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ from propto.coordinates.scales import PARENTS, Scales, learn_scales
 from propto.coordinates.whole import Coordinates
 
 SLOPES = np.array([[0, 0], [0.5, 0.2], [0, 0], [-0.3, 0.4]])
-SCALES = Scales(np.array([0, 2]), np.array([0.3, 0.1]), SLOPES, 1.5 * SLOPES[::-1] * [[0], [1], [0], [1]])
+CHILDREN = np.array([[0], [1], [0], [1]])
+SCALES = Scales(
+    np.array([0, 2]),
+    np.array([0.3, 0.1]),
+    np.array([2.0, 3.0]),
+    SLOPES,
+    1.5 * SLOPES[::-1] * CHILDREN,
+    0.4 * SLOPES[::-1] * CHILDREN,
+)
+PLACES = [[0.2, -0.4, 0.7, 0.9], [5.0, -0.4, 0.7, 0.9], [-3.0, 2.0, -4.0, 0.1]]  # within reach and beyond
 
 
 def log_p(q):
     return -jnp.sum(jnp.cosh(q) * jnp.array([1, 2, 0.3, 0.5]))
 
 
-def test_the_map_and_its_volume_agree_with_automatic_differentiation(double_precision):
-    x = jnp.array([0.2, -0.4, 0.7, 0.9])
+@pytest.mark.parametrize("place", PLACES)
+def test_the_map_and_its_volume_agree_with_automatic_differentiation(double_precision, place):
+    x = jnp.array(place)
     q, log_det = SCALES.to_q(x)
     jacobian = jax.jacobian(lambda x: SCALES.to_q(x)[0])(x)
     assert log_det == pytest.approx(np.linalg.slogdet(jacobian)[1], rel=1e-12)
@@ -29,8 +39,9 @@ def test_the_map_and_its_volume_agree_with_automatic_differentiation(double_prec
     assert its_log_det[0] == pytest.approx(float(log_det), rel=1e-14)
 
 
-def test_scores_follow_the_map_there_and_back(double_precision):
-    x = jnp.array([0.2, -0.4, 0.7, 0.9])
+@pytest.mark.parametrize("place", PLACES)
+def test_scores_follow_the_map_there_and_back(double_precision, place):
+    x = jnp.array(place)
     q, score_q = SCALES.to_q(x)[0], jax.grad(log_p)(SCALES.to_q(x)[0])
     score_x = jax.grad(lambda x: log_p(SCALES.to_q(x)[0]) + SCALES.to_q(x)[1])(x)
     np.testing.assert_allclose(SCALES.to_x(np.asarray(q), np.asarray(score_q)), [x, score_x], rtol=1e-12)
@@ -63,8 +74,55 @@ def test_a_funnel_is_undone_also_from_its_mouth(lowest):
     assert LowRank.learn(chains(x), chains(x_score)).loss(x, x_score) < 0.05 * before
 
 
+def test_far_out_the_map_keeps_every_number_finite():
+    """A chain on its way in may stand anywhere; what was learnt near the others must not throw it out."""
+    q = np.array([[1e4, 2.0, -1e4, 3.0]])
+    x, score = SCALES.to_x(q, -q)
+    assert np.isfinite(score).all()
+    back, log_det = SCALES.all_to_q(x)
+    np.testing.assert_allclose(back, q, rtol=1e-12)
+    assert abs(log_det[0]) < 10
+
+
+def bananas(draws, chains, dim, seed=0):
+    """The last coordinate is bent along the first, those between are free of both."""
+    rng = np.random.default_rng(seed)
+    q = rng.normal(size=(draws, chains, dim))
+    q[..., 0] *= 10
+    away = rng.normal(size=(draws, chains))
+    q[..., -1] = 0.03 * (q[..., 0] ** 2 - 100) + away
+    score = -q
+    score[..., -1] = -away
+    score[..., 0] = -q[..., 0] / 100 + 0.06 * q[..., 0] * away
+    return q, score
+
+
+@pytest.mark.parametrize("dim", [2, 20])
+def test_a_banana_is_straightened(dim):
+    q, score = bananas(20, 64, dim)
+    scales = learn_scales(q, score)
+    assert scales.parents[0] == 0
+    assert scales.bend[-1, 0] == pytest.approx(0.03, rel=0.02)
+    assert not scales.bend[1:-1].any()
+    x, x_score = scales.to_x(q, score)
+    assert LowRank.learn(x, x_score).loss(x, x_score) < 0.01 * LowRank.learn(q, score).loss(q, score)
+
+
+def test_chains_that_hardly_move_suggest_no_second_parent():
+    """Each chain's draws of x say the same again and again: only another half of the chains can tell."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        v = 3 * rng.normal(size=(12, 32))
+        x = (rng.normal(size=(1, 32, 40)) + 0.1 * rng.normal(size=(12, 32, 40))) * np.exp(v / 2)[..., None]
+        score_v = -v / 9 - 20 + 0.5 * (x**2).sum(axis=-1) * np.exp(-v)
+        score = np.concatenate([score_v[..., None], -x * np.exp(-v)[..., None]], axis=-1)
+        scales = learn_scales(np.concatenate([v[..., None], x], axis=-1), score)
+        assert scales.parents[0] == 0
+        assert not scales.log_scale[:, 1:].any()
+
+
 def test_where_no_scale_depends_on_anything_none_is_found():
-    """Of 40 correlated Gaussians none shows scales; one slope counts from 6 standard errors."""
+    """Of 40 correlated Gaussians none shows scales or bends; one counts from 6 standard errors."""
     for seed in range(40):
         rng = np.random.default_rng(seed)
         q = rng.normal(size=(1000, 12)) @ rng.normal(size=(12, 12)) + rng.normal(size=12)

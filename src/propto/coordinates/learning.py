@@ -24,14 +24,15 @@ def scales_and_whitening(
     plain = kind.learn(y, score)
     if score is None or not isinstance(plain, LowRank):
         return None, plain
-    best: tuple[Scales | None, LowRank] = (None, plain)
     loss = plain.loss(y, score)
     if loss < GOOD * y.shape[-1]:  # there is nothing to gain
-        return best
+        return None, plain
+    best: tuple[Scales | None, LowRank] = (None, plain)
+    limit = GAIN * loss
     for scales in (before, learn_scales(y, score)):
         if scales is not None:
             x, x_score = scales.to_x(y, score)
             whitening = LowRank.learn(x, x_score)
-            if (new_loss := whitening.loss(x, x_score)) < GAIN * loss:
-                best, loss = (scales, whitening), new_loss
+            if (new_loss := whitening.loss(x, x_score)) < limit:
+                best, limit = (scales, whitening), new_loss
     return best
