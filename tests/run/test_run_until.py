@@ -86,7 +86,7 @@ def test_time_limits_end_it_too(until):
 def test_the_default_is_enough_for_two_digits(posterior):
     fit = pp.sample(posterior, seed=1, progress=False)
     assert fit.attrs["effective_draws"] >= 1000
-    assert fit.posterior.sizes["chain"] == 128
+    assert fit.posterior.sizes["chain"] == 64
     assert "effective_draws=1000" in fit.attrs["settings"]
 
 

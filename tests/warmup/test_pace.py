@@ -85,8 +85,8 @@ def test_a_chain_in_a_narrow_place_moves_there_in_warm_up(monkeypatch):
 
     monkeypatch.setattr(Learner, "learn", spy)
     density = pp.Density(log_p_two_widths, {"x": pp.real(3)})
-    z = np.random.default_rng(1).normal(size=(128, 3))
-    init = {"x": np.where(np.arange(128)[:, None] < 2, 3 + 1e-3 * z, z)}
+    z = np.random.default_rng(1).normal(size=(64, 3))
+    init = {"x": np.where(np.arange(64)[:, None] < 2, 3 + 1e-3 * z, z)}
     pp.sample(density, init=init, seed=1, draws=5, progress=False)
     pace, trace = seen[-1]
     assert pace.lags[:2].all()

@@ -16,8 +16,9 @@ def test_stages_share_out_all_transitions_and_windows_grow(schedule, transitions
     assert sum(stage.length for stage in stages) == transitions
     assert all(stage.length > 0 for stage in stages)
     learning = [stage.length for stage in stages if stage.learns_coordinates]
-    growing = learning if schedule is expanding else learning[:-1]  # the last takes what is left
-    assert growing == sorted(growing)
+    if schedule is with_trials:  # of the scouts' stages the last takes what is left
+        learning = [stage.length for stage in stages if stage.by_scouts][:-1]
+    assert learning == sorted(learning)
 
 
 @pytest.mark.parametrize("transitions", LENGTHS)
@@ -54,7 +55,16 @@ def test_only_repeated_windows_are_left_out_once_the_coordinates_have_settled():
     first = stages[: stages.index(repeated[0])]
     assert sum(stage.own_steps for stage in first) == 2
     assert sum(not stage.own_steps for stage in first) == 2
+    together = [stage for stage in stages if stage.learns_coordinates and not stage.by_scouts]
+    assert [stage.until_settled for stage in together] == [False, True]
     assert not any(stage.until_settled for stage in expanding(400))
+
+
+def test_scouts_go_ahead_and_all_chains_follow():
+    for transitions in LENGTHS:
+        by_scouts = [stage.by_scouts for stage in with_trials(transitions)]
+        assert by_scouts == sorted(by_scouts, reverse=True)
+        assert not all(by_scouts) or transitions < 10
 
 
 def test_trials_are_of_one_length_so_that_they_can_be_compared():

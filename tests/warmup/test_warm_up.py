@@ -16,7 +16,7 @@ from propto.warmup.rescue import astray
 from propto.warmup.schedule import Stage
 from propto.warmup.trajectory import Trial, efficiency, next_number
 
-SAMPLERS = {"HMC": (pp.HMC(), 150, 8), "Ensemble": (pp.Ensemble(), 160, 128)}
+SAMPLERS = {"HMC": (pp.HMC(), 150, 8), "Ensemble": (pp.Ensemble(), 160, 64)}
 
 
 class Window(NamedTuple):

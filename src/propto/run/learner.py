@@ -25,6 +25,8 @@ from propto.warmup.trajectory import Trial, efficiency, next_number
 
 # More chains than this share start points, eight to sixteen to each, so that R-hat can compare the groups.
 APART, SUPERCHAINS = 16, 16
+# So many at least, in whole blocks, go ahead while coordinates are poor and trajectories take many steps.
+SCOUTS = 32
 # What was learnt is of the wrong place if more than this share of the chains has had to move.
 UPHEAVAL = 0.25
 
@@ -49,13 +51,13 @@ class Learner:
         coordinates = Coordinates(sampler.whitening.identity(density.dim), None, 1.0 - density.program.layers)
         params = on_host(sampler.initial_params(density.dim))
         self.target = Target(data, on_host(coordinates), params)
+        self.block_size = block_size
         self.pace = Pace.of(sampler.adapters(), params, chains)
-        members = [np.arange(i, min(i + block_size, chains)) for i in range(0, chains, block_size)]
-        self.blocks = [Block(chains, None, *self.pace.begin(chains)) for chains in members]
+        self.blocks = self._blocks_of(np.arange(chains), None)
         self.windows: list[dict[str, Any]] = []
         self.trials: list[Trial] = []
         self.starts, self.rescued, self.is_settled = chains, 0, False
-        self.gradients = 0.0  # of every chain in warm-up
+        self.gradients = 0.0  # in warm-up, by chain
 
     def start(self, init: Mapping[str, Any] | None) -> None:
         """Put the chains at start points; a first whitening comes from the scores there."""
@@ -69,12 +71,19 @@ class Learner:
             self.target = self.target._replace(coordinates=coordinates)
         at = at if init else _shared(at)
         self.starts = len(np.unique(at.x, axis=0))
+        if self.starts == SUPERCHAINS:
+            scouts = _scouts(self.chains, self.block_size)
+            self._line_up(scouts, scouts)
+            at = jax.tree.map(lambda a: a[scouts], at)
         self._enter(at)
 
     def begin(self, stage: Stage) -> None:
-        """Start the search for step sizes anew."""
+        """Start the search for step sizes anew, with all chains unless scouts go ahead."""
+        if not stage.by_scouts and self.moving < self.chains:
+            self._line_up(np.arange(self.chains), _forerunners(self.moving, self.chains))
         pace = self.pace.all_on_their_own() if stage.own_steps else self.pace
-        self.blocks = [Block(b.chains, b.states, *pace.begin(b.chains)) for b in self.blocks]
+        fresh = [pace.begin(rows) for rows in self._rows()]
+        self.blocks = [Block(b.chains, b.states, *new) for b, new in zip(self.blocks, fresh, strict=True)]
 
     def learn(self, stage: Stage, trace: Trace, is_last: bool) -> bool:
         """Take over what a stage has learnt; whether many chains have moved elsewhere late.
@@ -87,10 +96,11 @@ class Learner:
         self.pace = self.pace.learnt(self._all("adapters"), trace.info.acceptance_rate.mean(axis=0))
         trace = self._rescue(trace, away, is_last)
         params = self.target.params._replace(**self.pace.common)
-        self.gradients += float(trace.info.n_steps.mean(axis=1).sum())
+        self.gradients += float(trace.info.n_steps.sum()) / self.chains
         self.windows.append(
             {
                 "transitions": len(trace.z),
+                "chains": self.moving,
                 **params._asdict(),
                 "acceptance_rate": trace.info.acceptance_rate.mean(),
                 "n_steps": trace.info.n_steps.mean(),
@@ -124,6 +134,7 @@ class Learner:
             "has_scales": self.target.coordinates.scales is not None,
             "windows": [sorted(window) for window in self.windows],
             "trials": self.trials,
+            "moving": self.moving,
             "starts": self.starts,
             "rescued": self.rescued,
             "is_settled": self.is_settled,
@@ -137,8 +148,11 @@ class Learner:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take over what `facts` and `trees` gave."""
         facts, dim = checkpoint.facts, self.density.dim
+        if facts["moving"] < self.chains:
+            scouts = _scouts(self.chains, self.block_size)
+            self._line_up(scouts, scouts)
         if facts["has_scales"]:
-            coordinates = self.target.coordinates._replace(scales=Scales(0, 0, 0, 0))
+            coordinates = self.target.coordinates._replace(scales=Scales(0, 0, 0, 0, 0, 0))
             self.target = self.target._replace(coordinates=coordinates)
         learnt = {name: checkpoint.tree(name, like) for name, like in self._learnt().items()}
         self.target = Target(self.target.data, learnt["coordinates"], learnt["params"])
@@ -154,20 +168,33 @@ class Learner:
         coordinates, params = self.target.coordinates, self.target.params
         return {"coordinates": coordinates, "params": params, "pace": self.pace._replace(adapters={})}
 
+    @property
+    def moving(self) -> int:
+        """How many chains move at present."""
+        return sum(len(block.chains) for block in self.blocks)
+
+    def _rows(self) -> list[np.ndarray]:
+        """Where the chains of every block are among those that move."""
+        return _parts(np.arange(self.moving), self.block_size)
+
+    def _blocks_of(self, chains: np.ndarray, states: Any) -> list[Block]:
+        """Some chains, cut into blocks."""
+        rows = _parts(np.arange(len(chains)), self.block_size)
+        return [Block(chains[r], _at(states, r), *self.pace.begin(r)) for r in rows]
+
+    def _line_up(self, chains: np.ndarray, source: np.ndarray) -> None:
+        """Let these chains go on from where those in the rows ``source`` stand."""
+        self.pace = self.pace.moved(source)
+        self.blocks = self._blocks_of(chains, _at(self._all("states"), source))
+
     def _enter(self, at: Evaluated) -> None:
         """Put the chains at positions x, whose log densities and scores are known."""
         coordinates = self.target.coordinates
         z, gradient = coordinates.whitened(at.x, at.score)
-        logp = at.logp + coordinates.all_to_y(z)[1]
+        states = self.sampler.init(z, at.logp + coordinates.all_to_y(z)[1], gradient)
         self.blocks = [
-            block._replace(
-                states=self.sampler.init(
-                    z[block.chains],
-                    logp[block.chains],
-                    None if gradient is None else gradient[block.chains],
-                )
-            )
-            for block in self.blocks
+            block._replace(states=_at(states, rows))
+            for block, rows in zip(self.blocks, self._rows(), strict=True)
         ]
 
     def _rescue(self, trace: Trace, away: np.ndarray, is_last: bool) -> Trace:
@@ -179,18 +206,9 @@ class Learner:
             return trace
         source = donors(away, self.starts, np.random.default_rng([self.seed, len(self.windows)]))
         stays = away & (is_last | ~climbing(trace.logp))
-        self._move(np.where(stays, source, np.arange(len(source))))
+        self._line_up(self._all("chains"), np.where(stays, source, np.arange(len(source))))
         self.rescued += int(stays.sum())
         return jax.tree.map(lambda a: a[:, source], trace)
-
-    def _move(self, source: np.ndarray) -> None:
-        """Put every chain where another one stands."""
-        states = jax.tree.map(lambda a: a[source], self._all("states"))
-        self.blocks = [
-            block._replace(states=jax.tree.map(lambda a, c=block.chains: a[c], states))
-            for block in self.blocks
-        ]
-        self.pace = self.pace.moved(source)
 
     def _all(self, what: str) -> Any:
         """A field of all blocks in one."""
@@ -230,3 +248,27 @@ def _shared(at: Evaluated) -> Evaluated:
         return at
     first = np.arange(chains) // (chains // SUPERCHAINS) * (chains // SUPERCHAINS)
     return jax.tree.map(lambda a: a[first], at)
+
+
+def _at(tree: Any, rows: np.ndarray) -> Any:
+    return jax.tree.map(lambda a: a[rows], tree)
+
+
+def _parts(a: np.ndarray, size: int) -> list[np.ndarray]:
+    return np.split(a, range(size, len(a), size))
+
+
+def _scouts(chains: int, block_size: int) -> np.ndarray:
+    """The first few chains of every start, or all where that makes no whole blocks."""
+    scouts = -(-SCOUTS // block_size) * block_size
+    if scouts >= chains or scouts % SUPERCHAINS:
+        return np.arange(chains)
+    place = np.arange(chains) % (chains // SUPERCHAINS)
+    return np.flatnonzero(place < scouts // SUPERCHAINS)
+
+
+def _forerunners(scouts: int, chains: int) -> np.ndarray:
+    """For every chain the row of a scout of its own start: itself, if it is one."""
+    start, place = np.divmod(np.arange(chains), chains // SUPERCHAINS)
+    of_a_start = scouts // SUPERCHAINS
+    return start * of_a_start + place % of_a_start

@@ -27,7 +27,7 @@ class Defaults(NamedTuple):
 
 
 FEW_LONG = Defaults(warmup=400, chains=8, block_size=4, draws=1000)
-MANY_SHORT = Defaults(warmup=160, chains=128, block_size=64, draws=None)
+MANY_SHORT = Defaults(warmup=160, chains=64, block_size=16, draws=None)
 
 
 class Sampler(Protocol):

@@ -81,7 +81,7 @@ class Ensemble:
     >>> posterior = pp.Density(lambda x: -0.5 * x**2, {"x": pp.real()})
     >>> fit = pp.sample(posterior, sampler=pp.Ensemble(), draws=20, progress=False)
     >>> fit.posterior.sizes["chain"]
-    128
+    64
 
     References
     ----------

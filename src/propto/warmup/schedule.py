@@ -7,7 +7,7 @@ from typing import NamedTuple
 FIRST, GROWTH, LAST_SHARE = 15, 1.5, 0.2
 # An ensemble learns from many chains at once, so that its stages are short. In the first ones every chain
 # comes in at its own pace; those for the coordinates end when these have settled.
-COMING_IN, SETTLING, TRIALS, TRIAL = (4, 6), (8, 12), 5, 8
+COMING_IN, SETTLING, TOGETHER, TRIALS, TRIAL = (4, 6), (8, 12), 12, 5, 8
 EASE = 0.6
 
 
@@ -26,6 +26,8 @@ class Stage(NamedTuple):
         Whether every chain learns a step size of its own, on its way in.
     paces
         Whether the number of steps of a trajectory follows the step size learnt.
+    by_scouts
+        Whether a few chains go ahead; in the first stage without them, the others join where these stand.
     until_settled
         Whether it is left out once what it is for has settled.
     ease
@@ -37,6 +39,7 @@ class Stage(NamedTuple):
     is_trial: bool = False
     own_steps: bool = False
     paces: bool = True
+    by_scouts: bool = False
     until_settled: bool = False
     ease: float = 1.0
 
@@ -73,15 +76,19 @@ def with_trials(transitions: int) -> tuple[Stage, ...]:
     [4, 6, 8, 12, 12, 12, 12, 12, 12, 12, 10, 8, 8, 8, 8, 8, 8]
     """
     after = min(TRIAL, transitions // 10)
-    left = transitions - (TRIALS + 1) * after
+    together = min(TOGETHER, transitions // 8)
+    left = transitions - 2 * together - (TRIALS + 1) * after
     stages: list[Stage] = []
     while left > 0:
         k = len(stages)
         own = k < len(COMING_IN)
         usual = COMING_IN[k] if own else SETTLING[min(k - len(COMING_IN), 1)]
         settles = k >= len(COMING_IN) + 2
-        stages.append(Stage(min(usual, left), own_steps=own, until_settled=settles, ease=EASE))
-        left -= stages[-1].length
+        n = min(usual, left)
+        stages.append(Stage(n, own_steps=own, by_scouts=True, until_settled=settles, ease=EASE))
+        left -= n
+    if together:
+        stages += [Stage(together, ease=EASE), Stage(together, until_settled=True, ease=EASE)]
     trials = [Stage(after, learns_coordinates=False, is_trial=True, paces=False)] * TRIALS if after else []
     last = [Stage(after, learns_coordinates=False, paces=False)] if after else []
     return (*stages, *trials, *last)
