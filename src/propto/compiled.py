@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,7 +17,13 @@ from jax.sharding import SingleDeviceSharding
 # Enough for the programs of several densities; the least recently used is forgotten.
 LIMIT = 64
 
-_programs: OrderedDict[Hashable, Any] = OrderedDict()
+# A worker of XLA that decomposes a batch of matrices waits for other workers of its pool: if all of them do
+# so, for ever. So only one program with linear algebra runs at a time, and the pool has spare workers (see
+# `propto.workers`) for those of its parts that can run at once.
+LINEAR_ALGEBRA = "lapack"
+
+_programs: OrderedDict[Hashable, _Program] = OrderedDict()
+_alone = threading.Lock()
 _locks: dict[Hashable, threading.Lock] = {}
 _guard = threading.Lock()
 
@@ -42,9 +48,26 @@ def call(name: Hashable, function: Callable[..., Any], *args: Any, compile_only:
         key = (name, structure, tuple((leaf.shape, leaf.dtype, _place(leaf)) for leaf in leaves))
         args = jax.tree.unflatten(structure, leaves)
         with _lock(key):
-            program = _programs.get(key) or jax.jit(function).lower(*args).compile()
+            program = _programs.get(key) or _compiled(function, args)
             _keep(key, program)
-        return None if compile_only else program(*args)
+        if compile_only:
+            return None
+        if not program.is_alone:
+            return program.run(*args)
+        with _alone:
+            return jax.block_until_ready(program.run(*args))
+
+
+class _Program(NamedTuple):
+    """A compiled program, and whether it must not run beside others of its kind."""
+
+    run: Any
+    is_alone: bool
+
+
+def _compiled(function: Callable[..., Any], args: tuple[Any, ...]) -> _Program:
+    lowered = jax.jit(function).lower(*args)
+    return _Program(lowered.compile(), LINEAR_ALGEBRA in lowered.as_text())
 
 
 def _as_array(leaf: Any) -> np.ndarray | jax.Array:
@@ -66,7 +89,7 @@ def _lock(key: Hashable) -> threading.Lock:
         return _locks.setdefault(key, threading.Lock())
 
 
-def _keep(key: Hashable, program: Any) -> None:
+def _keep(key: Hashable, program: _Program) -> None:
     with _guard:
         _programs[key] = program
         _programs.move_to_end(key)

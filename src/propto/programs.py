@@ -158,14 +158,14 @@ class HostFunction:
 
     def __call__(self, **values: Array) -> Float[Array, ""]:
         shapes = {name: (value.ndim, value.dtype) for name, value in values.items()}
-        words = {name: _to_words(value) for name, value in values.items()}
+        words = {name: to_words(value) for name, value in values.items()}
         result = jax.ShapeDtypeStruct((2,), jnp.uint32)
         log_p = jax.pure_callback(partial(self._batch, shapes), result, words, vmap_method="expand_dims")
         return jax.lax.bitcast_convert_type(log_p, jnp.float64)
 
     def _batch(self, shapes: Mapping[str, tuple[int, Any]], words: Values) -> np.ndarray:
         """Call the function for each element of the leading axis, which is there under vmap only."""
-        values = {name: _from_words(np.asarray(word), shapes[name][1]) for name, word in words.items()}
+        values = {name: from_words(np.asarray(word), shapes[name][1]) for name, word in words.items()}
         is_one = all(value.ndim == shapes[name][0] for name, value in values.items())
         rows = [values] if is_one else _rows(values)
         log_p = np.full(len(rows), np.nan)
@@ -194,11 +194,13 @@ def _one_number(result: Any) -> float:
 
 # JAX hands arrays to callbacks on threads of its own, where the caller's setting for 64-bit numbers does not
 # hold and doubles would be rounded. As pairs of 32-bit words they pass unharmed.
-def _to_words(value: Array) -> Array:
+def to_words(value: Array) -> Array:
+    """Doubles as pairs of 32-bit words."""
     return jax.lax.bitcast_convert_type(value, jnp.uint32) if value.dtype.itemsize == 8 else value
 
 
-def _from_words(words: np.ndarray, dtype: Any) -> np.ndarray:
+def from_words(words: np.ndarray, dtype: Any) -> np.ndarray:
+    """Values of this type from their words."""
     if np.dtype(dtype).itemsize != 8:
         return words
     return np.ascontiguousarray(words).view(dtype)[..., 0][()]

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from propto.density import Density
+from propto.programs import from_words, to_words
 from propto.randomness import fold_in
 from propto.run.block import Block, Span, Target, Trace, chain_key, logdensity_of
 from propto.run.evaluate import constrained
@@ -37,13 +38,13 @@ def undefined_point(
 
     logdensity = logdensity_of(density.program, target.data, target.coordinates)
 
-    def note(z: Any, logp: Any) -> None:
+    def note(words: Any, logp: Any) -> None:
         if np.isnan(logp):
-            points.append(np.asarray(z))
+            points.append(from_words(np.asarray(words), np.float64))
 
     def noted(z: Any) -> Any:
         logp = logdensity(z)
-        jax.debug.callback(note, z, logp)
+        jax.debug.callback(note, to_words(z), logp)
         return logp
 
     def again(z: Any) -> Any:
