@@ -318,6 +318,25 @@ def warm_up_kept(rng):
     return make_fit(x)
 
 
+@specimen("fail", "r_hat", "ess_bulk", variable="mu")
+def one_variable_with_a_wrong_warm_up_state(rng):
+    """The scale that warm-up handed over for mu is far too small: it creeps while all others move."""
+    x = schools(rng)
+    creeping = np.cumsum(0.01 * rng.normal(size=(4, 1000)), axis=1)
+    x["mu"] = 8 + 5 * (rng.normal(size=(4, 1)) + creeping)
+    return make_fit(x, statistics(rng, 4, 1000))
+
+
+@specimen("fail", "r_hat", "ess_bulk", "chain_apart")
+def one_chain_with_a_wrong_warm_up_state(rng):
+    """One of eight chains got a step size far too small, and its acceptance rate shows it too."""
+    x, stats = schools(rng, 8), statistics(rng, 8, 1000)
+    for draws in x.values():
+        draws[5] = draws[5, :1] + 0.02 * (draws[5] - draws[5, :1])
+    stats["acceptance_rate"][5] = 0.9999
+    return make_fit(x, stats)
+
+
 @specimen("caution", "drift", variable="mu")
 def ensemble_of_512_drifts(rng):
     x = schools(rng, 512, 20)

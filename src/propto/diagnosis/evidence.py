@@ -1,4 +1,4 @@
-"""The evidence of fits by tempering: whether the islands agree on it, and models compared by it."""
+"""The evidence of fits: whether the islands of tempering agree on it, and models compared by it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def compare_evidence(fits: Mapping[str, DataTree]) -> DataFrame:
     Parameters
     ----------
     fits
-        Fits by name, all of the same data, sampled with `SMC`.
+        Fits by name, all of the same data, each with its evidence: sampled with `SMC`, or from `evidence`.
 
     Returns
     -------
@@ -86,7 +86,9 @@ def compare_evidence(fits: Mapping[str, DataTree]) -> DataFrame:
 
     for name, fit in fits.items():
         if "log_evidence" not in fit.attrs:
-            raise ModelError(f"the fit {name!r} has no evidence; sample with sampler=pp.SMC()")
+            raise ModelError(
+                f"the fit {name!r} has no evidence: take pp.evidence(fit, density), or sample with pp.SMC()"
+            )
     if not fits:
         raise ModelError("there is no fit to compare; give them by name: {'name': fit}")
     log_z = np.array([float(fit.attrs["log_evidence"]) for fit in fits.values()])
