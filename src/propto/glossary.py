@@ -78,6 +78,14 @@ TERMS: dict[str, Term] = {
         "Predictive check", "Tables simulated from the fitted model, held against the real one."
     ),
     "leave-one-out": Term("Leave one out", "The whole fit again without one group, for each group in turn."),
+    "publication-bias": Term(
+        "Publication bias",
+        "Results that are significant, or large for their error, are published more often than others.",
+    ),
+    "subsets": Term(
+        "Subsets (GOSH)",
+        "The whole fit to many subsets of the groups; clouds apart mean two kinds of groups.",
+    ),
     "calibration": Term(
         "Coverage", "How often intervals hold the truth, in simulated tables with the same errors."
     ),

@@ -81,7 +81,7 @@ def test_a_comparison_stands_beside_the_usual_fit(document):
     found = document("--engine", "exact", "--compare-effects", "--ship-above", "1")
     assert_theta(found, pool_exact(Y, S))
     names = [each["effects"] for each in found["compare_effects"]["effects"]]
-    assert names == ["normal", "student_t", "spike_slab", "two_normals(3)"]
+    assert names == ["normal", "student_t", "spike_slab", "two_normals(3)", "unimodal", "nonparametric"]
     gains = [step.gain for step in compare_effects(Y, S).steps]
     assert [each["gain"] for each in found["compare_effects"]["effects"][1:]] == pytest.approx(gains)
     assert {"ledger", "ranks", "sensitivity"} <= set(found)
@@ -91,7 +91,7 @@ def test_a_comparison_stands_beside_the_usual_fit(document):
 def test_a_distribution_of_ones_own_takes_the_place_of_its_family(document):
     found = document("--effects", "t(3)", "--compare-effects")
     names = [each["effects"] for each in found["compare_effects"]["effects"]]
-    assert names == ["normal", "student_t(3)", "spike_slab", "two_normals(3)"]
+    assert names == ["normal", "student_t(3)", "spike_slab", "two_normals(3)", "unimodal", "nonparametric"]
     assert found["effects"] == "student_t(3)"
 
 

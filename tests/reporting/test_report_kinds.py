@@ -36,8 +36,14 @@ def of_structure():
     return pp.pool_regression(Y, S, covariates={"dose": dose}, cluster=list("nnnsssww"), label=LABEL)
 
 
+def of_doubts():
+    return pp.analyse(pp.pool(Y, S, label=LABEL), bias=True, subsets=True)
+
+
 KINDS = {
     "sixty": of_sixty,
+    "doubts": of_doubts,
+    "estimated": lambda: pp.compare_effects(Y, S, effects=["unimodal", "nonparametric"], label=LABEL),
     "effects": lambda: pp.pool_effects(Y, S, effects="student_t(3)", label=LABEL),
     "ladder": lambda: pp.compare_effects(Y, S, effects=["spike_slab", "student_t(3)"], label=LABEL),
     "regression": of_structure,

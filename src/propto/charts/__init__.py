@@ -1,5 +1,6 @@
 """Charts: one function a question, data in, a plain Altair chart out."""
 
+from propto.charts.bias import bias_models
 from propto.charts.data import data_bars
 from propto.charts.decisions import exceedance, pair_map, rank_map
 from propto.charts.draws import marginals, traces
@@ -15,8 +16,11 @@ from propto.charts.overview import shrinkage_overview
 from propto.charts.pooling import mu_tau, shrinkage_against_tau
 from propto.charts.ranks import rank_plot
 from propto.charts.robustness import leave_one_out, predictive_check, prior_sensitivity
+from propto.charts.subsets import baujat, gosh
 
 __all__ = [
+    "baujat",
+    "bias_models",
     "bubble",
     "cluster_effects",
     "data_bars",
@@ -27,6 +31,7 @@ __all__ = [
     "ess_growth",
     "exceedance",
     "funnel",
+    "gosh",
     "grid_marginals",
     "grid_scatter",
     "leave_one_out",

@@ -95,7 +95,9 @@ def _widths(rows: list[tuple[str, ...]]) -> tuple[int, int]:
 
 def _wholes(answer: Any) -> Grid:
     """Mu, the scales and a new group."""
-    number = _format(np.array([answer.mu.sd, answer.tau.sd]), answer.mu.quantiles)
+    scales = np.array([answer.mu.sd, answer.tau.sd])
+    scales = scales if np.isfinite(scales).any() else np.array([answer.new_group.sd])
+    number = _format(scales, answer.mu.quantiles)
     grid = _grid("\nall groups", "\nmean", "\n90 % interval", name=NAME)
     for name, summary in _named(answer):
         interval = f"{number(summary.quantiles[Q5])} .. {number(summary.quantiles[Q95])}"
@@ -108,8 +110,9 @@ def _named(answer: Any) -> list[tuple[str, Summary]]:
     mean, spread, new = "mean (mu)", "sd between groups (tau)", "a new group"
     between = []
     if isinstance(answer, EffectsFit) and not isinstance(answer.effects, NormalEffects):
-        mean = "mean without zeros (mu)" if answer.effects.has_spike else mean
-        spread = "scale of effects (tau)"
+        estimated = answer.estimate_of_effects is not None
+        mean = "mean without zeros (mu)" if answer.effects.has_spike and not estimated else mean
+        spread = "sd of effects (tau)" if estimated else "scale of effects (tau)"
     if isinstance(answer, Regression):
         between = [] if answer.between is None else [("sd between clusters", answer.between)]
         if len(answer.coefficient_names) > 1:

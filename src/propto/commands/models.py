@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from propto.errors import OptionError
 from propto.pooling.effects import Effects, EffectsFit, Ladder, NormalEffects, compare_effects, parse_effects
 from propto.pooling.effects.compare import LADDER
+from propto.pooling.effects.estimated import Estimated
 from propto.pooling.regression import Regression, pool_regression
 from propto.pooling.tables import Table
 
@@ -145,6 +146,10 @@ def fit_effects(model: Model, table: Table, priors: dict[str, Any]) -> tuple[Eff
     """Fit the distribution that is asked for beside the normal one, and all others if these are too."""
     asked = [] if model.has_normal_effects else [model.effects]
     others = [other for other in map(parse_effects, LADDER) if other.name != model.effects.name]
+    if model.error_df is not None:
+        others = [other for other in others if not isinstance(other, Estimated)]
+    if isinstance(model.effects, Estimated):
+        _refuse_priors(model.effects, priors)
     ladder = compare_effects(
         table.estimate,
         table.std_error,
@@ -154,6 +159,16 @@ def fit_effects(model: Model, table: Table, priors: dict[str, Any]) -> tuple[Eff
         **priors,
     )
     return (ladder.steps[0].fit if asked else ladder.normal), ladder
+
+
+def _refuse_priors(effects: Estimated, priors: dict[str, Any]) -> None:
+    """Refuse priors where only an estimated distribution was asked for."""
+    given = [name for name, prior in priors.items() if prior is not None]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        raise OptionError(
+            f"--effects {effects} is estimated without priors; leave out {option} (or --measure)"
+        )
 
 
 def fit_regression(

@@ -6,6 +6,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
@@ -96,7 +97,7 @@ def bulleted(sentence: str) -> str:
 def _facts(result: Result, report: str | None) -> Text:
     """Priors, evidence, the gap between the engines, and where the report is."""
     lines = _priors(result)
-    if result.pooled is not None:
+    if result.pooled is not None and np.isfinite(result.pooled.log_evidence):
         lines.append(f"log evidence: {round(result.pooled.log_evidence, 3) + 0.0:.3f}")
     if result.agreement is not None:
         lines.append(

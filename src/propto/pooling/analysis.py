@@ -8,6 +8,7 @@ from typing import Any, ClassVar, overload
 
 from propto.errors import OptionError
 from propto.options import whole
+from propto.pooling.bias import BiasFit, pool_bias
 from propto.pooling.calibrate import Calibration, calibrate
 from propto.pooling.decisions import MOST_GROUPS, Decisions
 from propto.pooling.drawing import Drawable
@@ -15,7 +16,9 @@ from propto.pooling.heterogeneity import Heterogeneity, heterogeneity
 from propto.pooling.influence import Influence, influence
 from propto.pooling.pooled import Pooled
 from propto.pooling.predictive import Predictive, predictive_check
+from propto.pooling.priors import Normal
 from propto.pooling.sensitivity import Sensitivity, sensitivity
+from propto.pooling.subsets import MOST_SUBSETS, Subsets, subsets
 from propto.pooling.thresholds import finite
 
 
@@ -29,13 +32,19 @@ class Analysis(Decisions):
     ----------
     simulations
         Asks for the coverage in so many simulated tables; 0 lets the size of the table decide.
+    favoured
+        Asks for models of publication bias: ``higher`` or ``lower`` estimates are favoured, or ``auto``.
+    subset_count
+        Asks for the fits to so many subsets of the groups.
     """
 
     pooled: Pooled
     simulations: int | None = None
+    favoured: str | None = None
+    subset_count: int | None = None
 
     names: ClassVar[tuple[str, ...]] = (
-        *("exceedance", "rope", "ledger", "regret", "grades", "calibration"),
+        *("exceedance", "rope", "ledger", "regret", "grades", "calibration", "bias", "subsets"),
         *("ranks", "heterogeneity", "sensitivity", "influence", "predictive"),
     )
 
@@ -67,6 +76,26 @@ class Analysis(Decisions):
             return None
         return calibrate(self.pooled, tables=self.simulations or None, seed=self.seed)
 
+    @cached_property
+    def bias(self) -> BiasFit | None:
+        """The average over models with and without publication bias, with these priors where proper."""
+        if self.favoured is None:
+            return None
+        fit = self.pooled
+        return pool_bias(
+            fit.estimate,
+            fit.std_error,
+            favoured=None if self.favoured == "auto" else self.favoured,
+            label=fit.label.tolist(),
+            prior_mu=fit.prior_mu if isinstance(fit.prior_mu, Normal) else None,
+            prior_tau=fit.prior_tau,
+        )
+
+    @cached_property
+    def subsets(self) -> Subsets | None:
+        """The fits to subsets of the groups."""
+        return None if self.subset_count is None else subsets(self.pooled, self.subset_count, seed=self.seed)
+
 
 @overload
 def analyse(
@@ -78,6 +107,8 @@ def analyse(
     top: int | None = None,
     price: float | None = None,
     calibrate: bool | int = False,
+    bias: bool | str = False,
+    subsets: bool | int = False,
     seed: int = 0,
 ) -> Analysis: ...
 @overload
@@ -90,6 +121,8 @@ def analyse(
     top: int | None = None,
     price: float | None = None,
     calibrate: bool | int = False,
+    bias: bool | str = False,
+    subsets: bool | int = False,
     seed: int = 0,
 ) -> Decisions: ...
 def analyse(
@@ -101,6 +134,8 @@ def analyse(
     top: int | None = None,
     price: float | None = None,
     calibrate: bool | int = False,
+    bias: bool | str = False,
+    subsets: bool | int = False,
     seed: int = 0,
 ) -> Decisions:
     """Ask a pooled table for decisions, and how far to trust them.
@@ -125,6 +160,11 @@ def analyse(
         Price of a wrong order, 1 or more: put the groups in grades.
     calibrate
         True, or the number of simulated tables: check the coverage of the intervals.
+    bias
+        True, or the side that publication favours (``higher`` or ``lower``; by default that of the mean):
+        average over models with and without publication bias; see `pool_bias`.
+    subsets
+        True, or how many: fit subsets of the groups; all of them up to 10,000, else so many by chance.
     seed
         Seed of all draws.
 
@@ -156,11 +196,31 @@ def analyse(
     region = None if rope is None else (finite("rope", rope[0]), finite("rope", rope[1]))
     asked: dict[str, Any] = {"threshold": bars[0], "region": region, "ship_above": bars[1]}
     asked |= {"top": top, "price": price, "seed": seed}
+    further: dict[str, Any] = {"simulations": simulations, "favoured": _favoured(bias)}
+    further["subset_count"] = _count(subsets)
     if isinstance(pooled, Pooled):
-        return Analysis(pooled, **asked, simulations=simulations)
-    if simulations is not None:
-        raise OptionError("calibrate is for normal effects without covariates; leave it out")
+        return Analysis(pooled, **asked, **further)
+    options = zip(("calibrate", "bias", "subsets"), further.values(), strict=True)
+    refused = [name for name, value in options if value is not None]
+    if refused:
+        raise OptionError(f"{refused[0]} is for normal effects without covariates; leave it out")
     return Decisions(pooled, **asked)
+
+
+def _favoured(bias: bool | str) -> str | None:
+    """The side that publication favours; None where bias is not asked for."""
+    if bias is False:
+        return None
+    if bias not in (True, "auto", "higher", "lower"):
+        raise OptionError(f"bias: expected True, 'higher' or 'lower', got {bias!r}")
+    return "auto" if bias is True else str(bias)
+
+
+def _count(wanted: bool | int) -> int | None:
+    """How many subsets; None where they are not asked for."""
+    if wanted is False:
+        return None
+    return MOST_SUBSETS if wanted is True else whole("subsets", wanted, 2)
 
 
 def _named(threshold: float | None, ship_above: float | None) -> list[tuple[str, float | None]]:

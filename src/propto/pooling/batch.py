@@ -29,6 +29,7 @@ _SCANS, _NARROWED = 4, 0.25  # looks at most; a look that narrows less is the la
 _DEPTH = 32.0  # what lies exp(-32) below the peak is left out
 _TOLERANCE = 1e-4  # of the last halving of the step; what is kept is right to about its square
 _POINTS = 12  # values of tau that stand for all of them in the posteriors of the groups
+_NEAR = 1e-3  # log odds from which one more step gives a quantile to 1e-6
 _MARGIN = 0.1  # a moment nearer to the edge of existence cannot be integrated in double precision
 
 
@@ -78,6 +79,11 @@ class Batch:
     def new_group(self) -> RowMixture:
         """The posteriors of the effect of a new group of each table."""
         return RowMixture(self.weight, self.mu_mean, np.sqrt(self.mu_variance + self.tau**2))
+
+    def mu_quantile(self, level: float) -> Floats:
+        """Quantiles of mu, shape (tables,): on the few values of tau first, and from there on all."""
+        start = self._few.mu().quantile(level, _NEAR)
+        return self.mu().quantile(level, _NEAR, start)
 
     def theta(self) -> RowMixture:
         """The posteriors of the groups' effects, one row a group, on a few values of tau."""

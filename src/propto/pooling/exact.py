@@ -83,7 +83,7 @@ def pool_exact(
     rule = posterior.rule
     mu, mu_error = summarise(joint.mu(), joint.even)
     new_group, new_error = summarise(joint.new_group(), joint.even)
-    theta, prob_positive, shrinkage, theta_error = _groups(for_groups(joint, marginal, posterior), y, s**2)
+    theta, prob_positive, shrinkage, theta_error = each_group(for_groups(joint, marginal, posterior), y, s**2)
     return Pooled(
         label=groups.label,
         estimate=y,
@@ -154,7 +154,7 @@ def _orders(limit_mu: float, limit_tau: float, on_mu: MuPrior) -> list[float]:
     return sorted(for_tau | for_mu)
 
 
-def _groups(joint: Components, y: Floats, variance: Floats) -> tuple[Summary, Floats, Floats, float]:
+def each_group(joint: Components, y: Floats, variance: Floats) -> tuple[Summary, Floats, Floats, float]:
     """Summary, P(theta > 0) and shrinkage of every group, some groups at a time."""
     rows = max(1, _CHUNK // (len(Summary.levels) * joint.weight.size))
     mean, sd, quantiles = np.empty(y.size), np.empty(y.size), np.empty((y.size, len(Summary.levels)))

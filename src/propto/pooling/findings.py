@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from propto.pooling.effects import EffectsFit, Ladder, NormalEffects, Step, StudentTEffects, TwoNormals
+from propto.pooling.effects import (
+    EffectsFit,
+    Ladder,
+    NormalEffects,
+    Step,
+    StudentTEffects,
+    TwoNormals,
+    UnimodalEffects,
+)
+from propto.pooling.effects.empirical import Estimate
 from propto.pooling.phrases import called, number, probability, span
 from propto.pooling.pooled import Summary
 from propto.pooling.regression import Regression
@@ -15,6 +24,7 @@ from propto.pooling.regression import Regression
 MOST_COEFFICIENTS = 5
 _LOW, _MEDIAN, _HIGH = 1, 3, 5  # places in Summary.levels
 _NARROWER = 0.7  # share of the prior's sd, below which the table has told something
+_SURE = 0.05  # chance of a false sign
 _WORTH = 1.0  # of log score: less is not worth a word
 
 
@@ -48,6 +58,9 @@ def _errors_finding(fit: EffectsFit) -> list[str]:
 
 def _shape_finding(fit: EffectsFit) -> list[str]:
     """What the table says of the shape; what is given is said too."""
+    found = fit.estimate_of_effects
+    if found is not None:
+        return _estimated_findings(fit, found)
     row = shape_row(fit)
     if row is None:
         return [] if isinstance(fit.effects, NormalEffects) else [f"Effects follow {fit.effects}, as given."]
@@ -60,6 +73,24 @@ def _shape_finding(fit: EffectsFit) -> list[str]:
     else:
         said = f"A share of {told} of the groups has no effect at all"
     return [f"{said}{'' if _learnt(fit) else '; the table tells hardly more of this than its prior'}."]
+
+
+def _estimated_findings(fit: EffectsFit, found: Estimate) -> list[str]:
+    """That the distribution is an estimate, and what that leaves out; what it says of signs."""
+    new, few = fit.new_group, float(fit.new_group.sd) or float(fit.std_error.min())
+    mean, sd = (number(float(value), few) for value in (new.mean, new.sd))
+    least, most = (number(float(end), few) for end in (found.mean.min(), found.mean.max()))
+    what = f"{found.weight.size} points from {least} to {most}"
+    signs = "Signs rest on where these points lie."
+    if isinstance(fit.effects, UnimodalEffects):
+        there = float(found.weight[found.sd == 0].sum())
+        what = f"unimodal about {number(found.mode, few)}, with a share of {there:.2f} exactly there"
+        sure = f"{int(np.sum(fit.lfsr <= _SURE))} of {len(fit.label):,}"
+        signs = f"The sign of {sure} effects is sure (false with probability at most {_SURE:g})."
+    return [
+        f"The distribution of effects is estimated and then taken as known: {what}; mean {mean}, sd {sd}.",
+        f"So mu and tau have no intervals, and those of groups are too narrow where groups are few. {signs}",
+    ]
 
 
 def _learnt(fit: EffectsFit) -> bool:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from propto.errors import OptionError
+from propto.errors import OptionError, TableError, TableProblem
 from propto.pooling.batch import Batch, posteriors
 from propto.pooling.display import findings_html
 from propto.pooling.families import Flat, HalfNormal, MuPrior
-from propto.pooling.many_files import Piece, read_pieces
+from propto.pooling.many_files import Piece, files_of, read_pieces
 from propto.pooling.phrases import number
 from propto.pooling.plain import frame, plain, records
 from propto.pooling.priors import TauPrior, parse_mu, parse_tau
 from propto.pooling.shared import shared_ratio
 from propto.pooling.stacked import TauPriors
+from propto.run.cluster import Team
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _SURE = 0.95
+_CLOSE = 3e-3  # of quantiles of groups, whose Gauss rule is right to 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,13 +135,14 @@ def pool_many(
     prior_mu: str | MuPrior | None = None,
     prior_tau: str | TauPrior | None = None,
     shared_prior: bool = False,
+    executor: Executor | None = None,
 ) -> Many:
-    """Pool many tables that stand in one file or dataframe, each on its own.
+    """Pool many tables that stand in one file or dataframe, or in a folder of files, each on its own.
 
     Parameters
     ----------
     source
-        Whatever `read_table` takes.
+        Whatever `read_table` takes; or a folder of Parquet files, with whole tables in each.
     by
         The column that says which table a row belongs to.
     estimate, std_error, label, log, level
@@ -150,7 +154,10 @@ def pool_many(
     shared_prior
         Learn the scale of tau from all tables: tau, in units of the table's typical standard error, is
         half-normal with the scale that all the data make most probable, under a weak prior. It takes five
-        tables; tables in different units can share it.
+        tables; tables in different units can share it. Of a folder, the first file is what it is learnt from.
+    executor
+        Any ``concurrent.futures.Executor``: each file of a folder is a job of its own, and is read where the
+        job runs. The numbers do not depend on it.
 
     Returns
     -------
@@ -160,6 +167,8 @@ def pool_many(
     ------
     TableError
         The source cannot be used.
+    WorkerError
+        Workers of the executor were lost too often.
     OptionError
         ``shared_prior`` and ``prior_tau`` are both given, or there are too few tables to share one.
     PriorError
@@ -176,14 +185,18 @@ def pool_many(
     >>> many.tables["table"].tolist(), many.tables["mu_mean"].round(2)
     (['clicks', 'sales'], array([ 1.17, 10.67]))
     """
-    parts = pool_parts(
-        read_pieces(source, by, estimate=estimate, std_error=std_error, label=label, log=log, level=level),
-        by,
-        prior_mu=prior_mu,
-        prior_tau=prior_tau,
-        shared_prior=shared_prior,
-    )
-    return joined(list(parts))
+    on_mu, on_tau = _priors(prior_mu, prior_tau, shared_prior)
+    columns = {"estimate": estimate, "std_error": std_error, "label": label, "log": log, "level": level}
+    files = files_of(source)
+    ratio = None
+    if shared_prior:
+        ratio = shared_ratio(next(read_pieces(files[0], by, **columns)).tables, on_mu)
+    jobs = [(file, by, columns, on_mu, on_tau, ratio) for file in files]
+    if executor is None:
+        return joined(_whole([_pool_file(*job) for job in jobs], source))
+    with Team(executor) as team:
+        pending = [team.submit(_pool_file, *job) for job in jobs]
+        return joined(_whole([job.result() for job in pending], source))
 
 
 def pool_parts(
@@ -198,15 +211,37 @@ def pool_parts(
 
     A shared prior is learnt from the first piece.
     """
-    if shared_prior and prior_tau is not None:
-        raise OptionError("a shared prior is learnt from the tables; leave out prior_tau (--prior-tau)")
-    on_mu = Flat() if prior_mu is None else parse_mu(prior_mu)
-    on_tau = None if prior_tau is None else parse_tau(prior_tau)
+    on_mu, on_tau = _priors(prior_mu, prior_tau, shared_prior)
     ratio = None
     for piece in pieces:
         if shared_prior and ratio is None:
             ratio = shared_ratio(piece.tables, on_mu)
         yield _pool_piece(piece, by, on_mu, on_tau, ratio)
+
+
+def _priors(prior_mu: Any, prior_tau: Any, shared_prior: bool) -> tuple[MuPrior, TauPrior | None]:
+    if shared_prior and prior_tau is not None:
+        raise OptionError("a shared prior is learnt from the tables; leave out prior_tau (--prior-tau)")
+    on_mu = Flat() if prior_mu is None else parse_mu(prior_mu)
+    return on_mu, None if prior_tau is None else parse_tau(prior_tau)
+
+
+def _pool_file(
+    source: Any, by: str, columns: dict[str, Any], prior_mu: MuPrior, prior_tau: Any, ratio: float | None
+) -> Many:
+    """The tables of one source; a job for a worker."""
+    pieces = read_pieces(source, by, **columns)
+    return joined([_pool_piece(piece, by, prior_mu, prior_tau, ratio) for piece in pieces])
+
+
+def _whole(parts: list[Many], source: Any) -> list[Many]:
+    """The parts, none of whose tables is in another one too."""
+    names, counts = np.unique(np.concatenate([part.tables["table"] for part in parts]), return_counts=True)
+    if (counts > 1).any():
+        message = f"the rows of {names[counts > 1][0]!r} are scattered over several files"
+        mend = "write every table into one file, whole"
+        raise TableError(str(source), [TableProblem(message, column=parts[0].by, mend=mend)])
+    return parts
 
 
 def joined(parts: list[Many]) -> Many:
@@ -267,9 +302,9 @@ _GROUP_COLUMNS = ("mean", "sd", "q5", "q95", "prob_positive", "shrinkage")
 
 def _of_tables(batch: Batch) -> dict[str, Floats]:
     """Columns of the tables."""
-    mu, tau = batch.mu(), batch.tau_quantiles((0.05, 0.5, 0.95))
+    tau = batch.tau_quantiles((0.05, 0.5, 0.95))
     mean, sd = batch.mu_moments()
-    values = (mean, sd, *(mu.quantile(level) for level in (0.05, 0.5, 0.95)), 1 - mu.cdf(0.0))
+    values = (mean, sd, *map(batch.mu_quantile, (0.05, 0.5, 0.95)), 1 - batch.mu().cdf(0.0))
     shrinkage = batch.tables.sums(batch.shrinkage()) / batch.tables.size
     values = (*values, batch.tau_mean(), *tau.T, batch.tables.typical_error(), shrinkage)
     values = (*values, batch.log_evidence, batch.error)
@@ -279,7 +314,12 @@ def _of_tables(batch: Batch) -> dict[str, Floats]:
 def _of_groups(batch: Batch) -> dict[str, Floats]:
     """Columns of the groups."""
     theta = batch.theta()
-    values = (theta.mean(), theta.sd(), theta.quantile(0.05), theta.quantile(0.95), 1 - theta.cdf(0.0))
+    values = (
+        theta.mean(),
+        theta.sd(),
+        *(theta.quantile(level, _CLOSE) for level in (0.05, 0.95)),
+        1 - theta.cdf(0.0),
+    )
     return dict(zip(_GROUP_COLUMNS, (*values, batch.shrinkage()), strict=True))
 
 

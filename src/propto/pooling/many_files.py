@@ -59,6 +59,16 @@ class _Rows:
         return _Rows(*(np.concatenate(pair) for pair in pairs))
 
 
+def files_of(source: Any) -> list[Any]:
+    """The source, or the Parquet files of a folder in the order of their names."""
+    if not isinstance(source, str | os.PathLike) or not Path(source).is_dir():
+        return [source]
+    files = sorted(Path(source).rglob("*.parquet"))
+    if not files:
+        raise TableError(str(source), [TableProblem("this folder holds no Parquet files (*.parquet)")])
+    return files
+
+
 def read_pieces(source: Any, by: str, **columns: Any) -> Iterator[Piece]:
     """Read many tables from one source.
 

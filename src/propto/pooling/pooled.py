@@ -240,7 +240,7 @@ def as_dict(answer: Any) -> dict[str, Any]:
         "tau": answer.tau.to_dict(),
         "groups": records(group_columns(answer)),
         "new_group": answer.new_group.to_dict(),
-        "log_evidence": answer.log_evidence,
+        "log_evidence": plain(answer.log_evidence),
     }
 
 

@@ -59,7 +59,7 @@ class Rule:
     def quantile(self, levels: ArrayLike) -> Floats:
         """Quantiles of the distribution with density g, in the shape of ``levels``."""
         wanted = np.ravel(np.asarray(levels, dtype=float))
-        t, cdf, pdf = self._table
+        t, cdf, pdf = self.table
         cell = np.clip(np.searchsorted(cdf, wanted) - 1, 0, t.size - 2)
 
         def evaluate(x: Floats, i: NDArray[np.intp]) -> tuple[Floats, Floats]:
@@ -69,7 +69,7 @@ class Rule:
         return x.reshape(np.shape(levels))
 
     @cached_property
-    def _table(self) -> tuple[Floats, Floats, Floats]:
+    def table(self) -> tuple[Floats, Floats, Floats]:
         """Distribution function and density on a finer grid.
 
         Where the trapezoidal rule is right, g has next to no frequencies beyond those of its nodes, so

@@ -12,12 +12,14 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 CdfAndPdf = Callable[[Floats, Rows], tuple[Floats, Floats]]
 
-_CLOSE = 1e-6  # in log odds; the step that is taken from here squares it
+CLOSE = 1e-6  # in log odds; the step that is taken from here squares it
 _PATIENCE = 12  # steps
 _TINY = np.finfo(float).tiny
 
 
-def quantiles(evaluate: CdfAndPdf, level: Floats, low: Floats, high: Floats, start: Floats) -> Floats:
+def quantiles(
+    evaluate: CdfAndPdf, level: Floats, low: Floats, high: Floats, start: Floats, close: float = CLOSE
+) -> Floats:
     """Solve ``cdf_i(x_i) = level_i`` for every i.
 
     Newton's steps are taken on the log odds of the cdf, whose slope does not vanish in the tails; a
@@ -32,6 +34,8 @@ def quantiles(evaluate: CdfAndPdf, level: Floats, low: Floats, high: Floats, sta
         Probabilities in (0, 1), shape (n,).
     low, high, start
         Brackets of the quantiles and first guesses, shape (n,).
+    close
+        Log odds from which one more step is enough; that step about squares them.
 
     Returns
     -------
@@ -56,7 +60,7 @@ def quantiles(evaluate: CdfAndPdf, level: Floats, low: Floats, high: Floats, sta
         low[todo] = np.where(cdf <= wanted, here, low[todo])
         high[todo] = np.where(cdf >= wanted, here, high[todo])
         miss, step = _newton(cdf, pdf, wanted)
-        far = np.abs(miss) > _CLOSE
+        far = np.abs(miss) > close
         halve = far & (count >= _PATIENCE and count % 2 == 0)
         x[todo] = _inside(np.where(halve, np.nan, here - step), low[todo], high[todo])
         open_ = high[todo] - low[todo] > 4 * np.spacing(np.abs(here))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from propto.pooling import normal
-from propto.pooling.roots import quantiles
+from propto.pooling.roots import CLOSE, quantiles
 
 Floats = NDArray[np.float64]
 
@@ -49,13 +50,16 @@ class RowMixture:
         rows = np.arange(len(self.weights))
         return self.cdf_and_pdf(np.broadcast_to(np.asarray(x, dtype=float), rows.shape), rows)[0]
 
-    def quantile(self, level: float) -> Floats:
-        """The quantile of each row at one level, shape (rows,)."""
-        z = float(normal.quantile(level))
+    def quantile(self, level: float, close: float = CLOSE, start: Floats | None = None) -> Floats:
+        """The quantile of each row at one level, shape (rows,), its log odds right to about ``close**2``.
+
+        ``start`` has first guesses.
+        """
+        z = _normal_quantile(level)
         ends, mean, sd = self.means + z * self.sds, self.mean(), self.sd()
         low, high = ends.min(axis=1), ends.max(axis=1)
-        start = np.clip(mean + z * sd, low, high)
-        return quantiles(self.cdf_and_pdf, np.full(mean.shape, level), low, high, start)
+        start = np.clip(mean + z * sd if start is None else start, low, high)
+        return quantiles(self.cdf_and_pdf, np.full(mean.shape, level), low, high, start, close)
 
     def cdf_and_pdf(self, x: Floats, row: NDArray[np.intp]) -> tuple[Floats, Floats]:
         """Distribution function and density of row ``row[i]`` at ``x[i]``, each of shape (points,)."""
@@ -68,6 +72,12 @@ class RowMixture:
             each, bell = normal.cdf_and_bell((x[tile, None] - self.means[some]) / sds)
             cdf[tile], pdf[tile] = _dot(weights, each), _dot(weights, bell / sds)
         return cdf, pdf / normal.ROOT_TWO_PI
+
+
+@cache
+def _normal_quantile(level: float) -> float:
+    """That of the standard normal: batches ask for the same few levels over and over."""
+    return float(normal.quantile(level))
 
 
 def _dot(weights: Floats, values: Floats) -> Floats:

@@ -103,7 +103,7 @@ def tau_posterior(marginal: Marginal, prior: TauPrior, orders: Sequence[float], 
     limit
         The posterior density falls as ``tau**-(limit + 1)``, or faster.
     """
-    return integrate_tau(marginal.given, _line(marginal, prior), prior, orders, limit)
+    return integrate_tau(marginal.given, line_of(marginal, prior), prior, orders, limit)
 
 
 def integrate_tau(
@@ -126,7 +126,7 @@ def integrate_tau(
     return TauPosterior(line, trapezoid(split, orders, line.start, line.end(rate), _STEP, _TOLERANCE))
 
 
-def _line(marginal: Marginal, prior: TauPrior) -> TauLine[float]:
+def line_of(marginal: Marginal, prior: TauPrior) -> TauLine[float]:
     """The line for a table: between the sd that mu would have at tau = 0 and the scatter of the data."""
     precision = float(np.sum(1 / marginal.variance) + marginal.prior.precision.max())
     scatter = max(float(np.ptp(marginal.estimate)), math.sqrt(marginal.variance.max()))

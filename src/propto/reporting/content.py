@@ -18,7 +18,16 @@ from propto.pooling.effects import EffectsFit, Ladder
 from propto.pooling.many import Many
 from propto.pooling.pooled import Pooled
 from propto.pooling.regression import Regression
-from propto.reporting import decisions, draws, effects, groups, many as many_tables, models, robustness
+from propto.reporting import (
+    decisions,
+    doubts,
+    draws,
+    effects,
+    groups,
+    many as many_tables,
+    models,
+    robustness,
+)
 from propto.reporting.engines import engines as compared
 from propto.reporting.facts import run as run_facts
 from propto.reporting.models import Solved
@@ -59,6 +68,9 @@ POOLED: dict[str, tuple[Any, ...]] = {
         robustness.priors,
         robustness.predictive,
         robustness.influence,
+        doubts.bias,
+        doubts.baujat,
+        doubts.gosh,
         decisions.calibration,
     ),
 }

@@ -74,7 +74,7 @@ def _scores(ladder: Ladder) -> Section:
     normal = ("normal", number(total, 0.1), "", "", "", *_whole(ladder.normal))
     rows = [normal, *map(_score, ladder.steps)]
     columns = ("effects", "log score", "against normal", "moves most", "by", "average μ", "scale τ")
-    note = "Each group is foretold from all others, exactly. A difference below two errors says little."
+    note = "Each group is foretold from others alone. A difference below two errors says little."
     return Section(
         "scores",
         "Scores",
@@ -98,6 +98,9 @@ def _score(step: Step) -> tuple[str, ...]:
 
 
 def _whole(fit: EffectsFit) -> tuple[str, str]:
-    """Mu and tau with their 90 % intervals."""
+    """Mu and tau with their 90 % intervals, where they have any."""
+    if fit.estimate_of_effects is not None:
+        sd = float(fit.new_group.sd)
+        return number(float(fit.mu.mean), sd), number(float(fit.tau.mean), sd)
     mu, tau = (f"{middle_text(part)} ({range_text(part)})" for part in (fit.mu, fit.tau))
     return mu, tau

@@ -8,8 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from propto import __version__
-from propto.charts.numbers import bound, minus
-from propto.pooling.effects import Effects, EffectsFit, SpikeAndSlab, StudentTEffects, TwoNormals
+from propto.charts.numbers import bound, number
+from propto.pooling.effects import (
+    Effects,
+    EffectsFit,
+    NonparametricEffects,
+    SpikeAndSlab,
+    StudentTEffects,
+    TwoNormals,
+    UnimodalEffects,
+)
 from propto.pooling.regression import Regression
 from propto.reporting.sections import Section, Table
 
@@ -65,7 +73,7 @@ def _model(pooled: Any) -> list[tuple[str, str]]:
         ("Prior of μ", str(pooled.prior_mu)),
         ("Prior of τ", str(pooled.prior_tau)),
         *_more_priors(pooled),
-        ("Log evidence", minus(f"{float(pooled.log_evidence):.4f}")),
+        ("Log evidence", number(float(pooled.log_evidence), 0.001)),
         ("Bound of the quadrature error", bound(float(pooled.error_bound))),
     ]
 
@@ -94,6 +102,8 @@ def _effects(effects: Effects) -> str:
     if isinstance(effects, TwoNormals):
         share = "w ~ uniform(0, 0.5)" if effects.share is None else f"w = {effects.share:g}"
         return f"θⱼ ~ normal(μ, τ), or with probability w normal(μ, {effects.ratio:g} τ), {share}"
+    if isinstance(effects, UnimodalEffects | NonparametricEffects):
+        return f"θⱼ ~ g, {effects}, estimated by maximum likelihood and then taken as known"
     return "θⱼ ~ normal(μ, τ)"
 
 

@@ -69,6 +69,9 @@ def sentences(solved: Solved) -> list[str]:
 
 
 def _average(fit: EffectsFit) -> str:
+    if fit.estimate_of_effects is not None:
+        middle = number(float(fit.new_group.mean), float(fit.new_group.sd))
+        return f"The average effect behind the {len(fit.label):,} groups is estimated at {middle}."
     who = "groups that have an effect" if fit.effects.has_spike else f"the {len(fit.label):,} groups"
     return f"The average effect behind {who} is {middle_text(fit.mu)} ({ninety(fit.mu)})."
 

@@ -29,7 +29,7 @@ def answer(analysis: Analysis) -> list[str]:
 
 def asked(analysis: Analysis) -> list[str]:
     """The findings of what the reader asked for."""
-    wanted = ("exceedance", "rope", "ledger", "regret", "grades", "calibration")
+    wanted = ("exceedance", "rope", "ledger", "regret", "grades", "calibration", "bias", "subsets")
     parts = [getattr(analysis, name) for name in wanted]
     found = [sentence for part in parts if part is not None for sentence in part.findings()]
     return [typeset(sentence) for sentence in found]

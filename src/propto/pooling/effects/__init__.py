@@ -1,6 +1,7 @@
 """Pooling with effects that are not normal: heavy tails, spikes at zero, outliers; and estimated errors."""
 
 from propto.pooling.effects.compare import Ladder, Step, compare_effects
+from propto.pooling.effects.estimated import NonparametricEffects, UnimodalEffects
 from propto.pooling.effects.families import (
     Effects,
     NormalEffects,
@@ -16,11 +17,13 @@ __all__ = [
     "Effects",
     "EffectsFit",
     "Ladder",
+    "NonparametricEffects",
     "NormalEffects",
     "SpikeAndSlab",
     "Step",
     "StudentTEffects",
     "TwoNormals",
+    "UnimodalEffects",
     "compare_effects",
     "effects_of_table",
     "parse_effects",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from propto.errors import OptionError
 from propto.pooling.display import findings_html, groups_html
+from propto.pooling.effects.estimated import Estimated
 from propto.pooling.effects.families import Effects, NormalEffects, parse_effects
 from propto.pooling.effects.fit import pool_effects
 from propto.pooling.effects.result import EffectsFit
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-LADDER = ("student_t", "spike_slab", "two_normals")
+LADDER = ("student_t", "spike_slab", "two_normals", "unimodal", "nonparametric")
+_WITHOUT = ("prior_mu", "prior_tau")  # options that an estimated distribution does not have
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,9 @@ def compare_effects(
 ) -> Ladder:
     r"""Pool a table under several distributions of effects, beside the normal one.
 
+    Distributions that are estimated (``unimodal``, ``nonparametric``) are estimated anew without each group,
+    or without each tenth of more than 60 groups.
+
     The score of a model is :math:`\sum_j \log p(y_j \mid y_{-j})`, each group foretold from all others,
     by the same quadrature that gives the posterior. The standard error of a difference is
     :math:`\sqrt{k}` times the sd of the groups' differences [1]_.
@@ -124,7 +129,8 @@ def compare_effects(
     effects
         The distributions beside the normal one (see `parse_effects`).
     **options
-        Further arguments of `pool_effects`: ``error_df``, ``label``, ``prior_mu``, ``prior_tau``.
+        Further arguments of `pool_effects`: ``error_df``, ``label``, ``prior_mu``, ``prior_tau``. Priors are
+        for the others than the estimated distributions.
 
     Returns
     -------
@@ -150,8 +156,16 @@ def compare_effects(
     if len(set(families)) < len(families):
         raise OptionError(f"effects: a distribution is given twice in {', '.join(map(str, families))}.")
     normal = pool_effects(estimate, std_error, **options)
-    fits = [pool_effects(estimate, std_error, effects=family, **options) for family in families]
+    fits = [
+        pool_effects(estimate, std_error, effects=family, **_options(family, options)) for family in families
+    ]
     return Ladder(normal, tuple(_step(normal, fit) for fit in fits))
+
+
+def _options(family: Effects, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that the distribution takes."""
+    without = _WITHOUT if isinstance(family, Estimated) else ()
+    return {name: value for name, value in options.items() if name not in without}
 
 
 def _step(normal: EffectsFit, fit: EffectsFit) -> Step:
@@ -169,7 +183,7 @@ def _record(fit: EffectsFit, moved_sd: Floats, gain: float, gain_error: float) -
         "log_score": plain(float(fit.log_score.sum())),
         "gain": plain(gain),
         "gain_error": plain(gain_error),
-        "log_evidence": fit.log_evidence,
+        "log_evidence": plain(fit.log_evidence),
         "largest_move_sd": float(moved_sd[most]),
         "largest_move_group": str(fit.label[most]),
         "shape": None if fit.shape is None else {"name": fit.effects.shape_name, **fit.shape.to_dict()},

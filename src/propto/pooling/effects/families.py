@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.errors import OptionError
+from propto.pooling.effects.estimated import NonparametricEffects, UnimodalEffects
 from propto.pooling.quadrature import log_sum
 
 Floats = NDArray[np.float64]
@@ -204,7 +205,8 @@ class TwoNormals:
         return Parts(np.stack([shares, 1 - shares], axis=1), np.array([self.ratio, 1.0]), np.ones(2))
 
 
-Effects = NormalEffects | StudentTEffects | SpikeAndSlab | TwoNormals
+Known = NormalEffects | StudentTEffects | SpikeAndSlab | TwoNormals
+Effects = Known | UnimodalEffects | NonparametricEffects
 
 _FAMILIES: dict[str, type[Effects]] = {
     "normal": NormalEffects,
@@ -213,14 +215,18 @@ _FAMILIES: dict[str, type[Effects]] = {
     "spikeslab": SpikeAndSlab,
     "spikeandslab": SpikeAndSlab,
     "twonormals": TwoNormals,
+    "unimodal": UnimodalEffects,
+    "nonparametric": NonparametricEffects,
+    "npmle": NonparametricEffects,
 }
 _FORMS = (
-    "normal, student_t, student_t(df), spike_slab, spike_slab(share), two_normals, two_normals(ratio, share)"
+    "normal, student_t, student_t(df), spike_slab, spike_slab(share), two_normals, "
+    "two_normals(ratio, share), unimodal, unimodal(mode), nonparametric"
 )
 
 
 def parse_effects(text: str | Effects) -> Effects:
-    """Read a distribution of effects: ``normal``, ``student_t``, ``spike_slab`` or ``two_normals``.
+    """Read a distribution of effects, such as ``student_t``, ``two_normals`` or ``unimodal``.
 
     What is not given in brackets is estimated: ``student_t(4)`` has four degrees of freedom,
     ``student_t`` any number.
@@ -232,7 +238,7 @@ def parse_effects(text: str | Effects) -> Effects:
 
     Returns
     -------
-    NormalEffects, StudentTEffects, SpikeAndSlab or TwoNormals
+    NormalEffects, StudentTEffects, SpikeAndSlab, TwoNormals, UnimodalEffects or NonparametricEffects
 
     Raises
     ------

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from propto.errors import OptionError, PriorError
 from propto.pooling import priors
-from propto.pooling.effects.families import Effects, parse_effects
+from propto.pooling.effects.empirical import EmpiricalPosterior, estimate_effects, log_scores, point
+from propto.pooling.effects.estimated import Estimated, NoPrior
+from propto.pooling.effects.families import Effects, Known, parse_effects
 from propto.pooling.effects.likelihood import Errors
 from propto.pooling.effects.posterior import Posterior, Problem
 from propto.pooling.effects.result import EffectsFit
@@ -45,7 +47,7 @@ def pool_effects(
     prior_mu: str | MuPrior | None = None,
     prior_tau: str | TauPrior | None = None,
 ) -> EffectsFit:
-    r"""Pool estimates whose effects follow a Student's t, a spike and slab, or two normals.
+    r"""Pool estimates whose effects need not be normal.
 
     Each distribution is a mixture of normals, and so is each estimate's given mu, tau and the shape (the
     degrees of freedom, or the share of the first part):
@@ -55,13 +57,18 @@ def pool_effects(
     Mu, tau and the shape are integrated out by the trapezoidal rule; Student's t is a mixture over its
     precision, integrated by a rule of its own. Given all three, theta is a mixture of normals.
 
+    ``unimodal`` and ``nonparametric`` are empirical Bayes: the distribution itself is estimated by
+    (penalised) maximum likelihood and then taken as known, so that mu and tau have no intervals, there is no
+    evidence, and intervals of effects are too narrow where groups are few.
+
     Parameters
     ----------
     estimate, std_error
         The table, shape (k,), in one unit; ``std_error > 0``.
     effects
-        The distribution, as a text or an object: ``normal``, ``student_t(df)``, ``spike_slab(share)`` or
-        ``two_normals(ratio, share)``; what is not given is estimated (see `parse_effects`).
+        The distribution, as a text or an object: ``normal``, ``student_t(df)``, ``spike_slab(share)``,
+        ``two_normals(ratio, share)``, ``unimodal(mode)`` or ``nonparametric``; what is not given is estimated
+        (see `parse_effects`).
     error_df
         Degrees of freedom of the standard errors, one or one a group, where these are estimates
         themselves: ``estimate_j ~ StudentT(error_df_j, theta_j, std_error_j)``.
@@ -69,7 +76,8 @@ def pool_effects(
         Names of the groups; ``1 ... k`` if not given.
     prior_mu, prior_tau
         Priors (see `parse_mu` and `parse_tau`); by default `default_mu` and `default_tau`. A spike and
-        slab needs a proper prior on mu: by default a normal about 0 with the scale of tau's.
+        slab needs a proper prior on mu: by default a normal about 0 with the scale of tau's. Estimated
+        distributions have none.
 
     Returns
     -------
@@ -80,9 +88,11 @@ def pool_effects(
     TableError
         The table is empty, its columns differ in length, or a number in it cannot be used.
     OptionError
-        The distribution is not known, or degrees of freedom are out of range.
+        The distribution is not known, or degrees of freedom are out of range or given with an estimated
+        distribution.
     PriorError
-        A prior is not known, or leaves a posterior that cannot be integrated.
+        A prior is not known, leaves a posterior that cannot be integrated, or is given with an estimated
+        distribution.
 
     References
     ----------
@@ -91,6 +101,8 @@ def pool_effects(
     .. [2] Higgins, Thompson and Spiegelhalter (2009), A re-evaluation of random-effects meta-analysis,
        JRSS A 172.
     .. [3] Stephens (2017), False discovery rates: a new deal, Biostatistics 18.
+    .. [4] Koenker and Mizera (2014), Convex optimization, shape constraints, compound decisions, and
+       empirical Bayes rules, JASA 109.
 
     Examples
     --------
@@ -102,10 +114,51 @@ def pool_effects(
     groups = Groups.of(estimate, std_error, label)
     y, s = groups.estimate, groups.std_error
     family, df = parse_effects(effects), _degrees(error_df, y.size)
+    if isinstance(family, Estimated):
+        _refuse(family, df, prior_mu, prior_tau)
+        return _estimated(groups, family)
     on_mu, on_tau = _priors(y, s, family, prior_mu, prior_tau)
     limits = _moment_limits(y.size, family, df, on_mu, on_tau)
     posterior = Problem(Errors.of(y, s, df), family, on_mu, on_tau, limits["tau"]).solve()
     return _result(groups, posterior, limits, df)
+
+
+def _refuse(family: Estimated, df: Floats | None, prior_mu: object, prior_tau: object) -> None:
+    """Refuse what an estimated distribution cannot use."""
+    if df is not None:
+        raise OptionError(f"error_df: with {family} effects the standard errors must be known; leave it out.")
+    if prior_mu is not None or prior_tau is not None:
+        raise PriorError(f"{family} effects are estimated without priors on mu and tau; leave these out.")
+
+
+def _estimated(groups: Groups, family: Estimated) -> EffectsFit:
+    """Estimate the distribution, and take it as known."""
+    y, s = groups.estimate, groups.std_error
+    found = estimate_effects(family, y, s)
+    posterior = EmpiricalPosterior(y, s, found)
+    theta, new_group = posterior.theta(), posterior.new_group()
+    positive, zero = posterior.positive()
+    return EffectsFit(
+        label=groups.label,
+        estimate=y,
+        std_error=s,
+        effects=family,
+        error_df=None,
+        prior_mu=NoPrior(),
+        prior_tau=NoPrior(),
+        mu=point(float(new_group.mean)),
+        tau=point(float(new_group.sd)),
+        shape=None,
+        new_group=new_group,
+        theta=theta,
+        prob_positive=positive,
+        prob_zero=zero,
+        shrinkage=np.clip(1 - (theta.sd / s) ** 2, 0.0, 1.0),
+        log_score=log_scores(family, found, y, s),
+        log_evidence=math.nan,
+        error_bound=found.gap,
+        posterior=posterior,
+    )
 
 
 def effects_of_table(table: Table, **options: Any) -> EffectsFit:
@@ -135,7 +188,7 @@ def _degrees(error_df: ArrayLike | None, k: int) -> Floats | None:
 
 
 def _priors(
-    y: Floats, s: Floats, family: Effects, prior_mu: str | MuPrior | None, prior_tau: str | TauPrior | None
+    y: Floats, s: Floats, family: Known, prior_mu: str | MuPrior | None, prior_tau: str | TauPrior | None
 ) -> tuple[MuPrior, TauPrior]:
     """The priors asked for, and the default ones; a spike needs a proper one on mu."""
     on_mu, on_tau = priors.of(y, s, prior_mu, prior_tau)
@@ -150,7 +203,7 @@ def _priors(
 
 
 def _moment_limits(
-    k: int, family: Effects, df: Floats | None, on_mu: MuPrior, on_tau: TauPrior
+    k: int, family: Known, df: Floats | None, on_mu: MuPrior, on_tau: TauPrior
 ) -> dict[str, float]:
     """Give the orders below which the posterior moments exist, as in the exact engine.
 

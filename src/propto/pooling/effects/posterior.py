@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.pooling import lattice
-from propto.pooling.effects.families import Effects
+from propto.pooling.effects.families import Known
 from propto.pooling.effects.likelihood import Errors, GivenTau, Index
 from propto.pooling.effects.mean import MuPoints, MuPosterior, mu_posterior
 from propto.pooling.effects.shapes import ShapeRule
@@ -48,7 +48,7 @@ class Problem:
     """
 
     errors: Errors
-    effects: Effects
+    effects: Known
     prior_mu: MuPrior
     prior_tau: TauPrior
     limit_tau: float
@@ -192,6 +192,18 @@ class Posterior:
         """Summary of the shape, where it is estimated."""
         mass = [node.weight * node.sheet.shape_mass for half in self.nodes for node in half]
         return self.sheets.rule.summary(np.sum(mass, axis=0))
+
+    @property
+    def parts_a_group(self) -> int:
+        """How many normals one draw of one group's effect has to choose from."""
+        given = next(node for half in self.nodes for node in half).sheet.given
+        return int(given.parts.scale.size * given.errors.variance.shape[0])
+
+    def draw(self, n: int, seed: int) -> dict[str, Floats]:
+        """Draw independently; see `propto.pooling.effects.draws.draw`."""
+        from propto.pooling.effects.draws import draw
+
+        return draw(self, n, seed)
 
     def log_without(self, some: Index) -> Floats:
         """Logarithm of the integral without each of some groups, by one lattice that serves them all."""

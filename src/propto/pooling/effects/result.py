@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propto.pooling.display import findings_html, groups_html
+from propto.pooling.effects.empirical import EmpiricalPosterior, Estimate
+from propto.pooling.effects.estimated import NonparametricEffects, NoPrior
 from propto.pooling.effects.families import Effects
 from propto.pooling.effects.posterior import Posterior
-from propto.pooling.pooled import Summary, as_dict, plain
+from propto.pooling.plain import plain, records
+from propto.pooling.pooled import Summary, as_dict
 from propto.pooling.priors import MuPrior, TauPrior
 
 if TYPE_CHECKING:
@@ -50,7 +53,13 @@ class EffectsFit:
     error_bound
         Bound of the quadrature error: the largest relative change of the evidence, of the moments of
         tau and of the probabilities at the quantiles given, when the steps were last halved; 1e-7 at
-        least. The evidence and the moments of tau are right to about its square.
+        least. The evidence and the moments of tau are right to about its square. Of an estimated
+        distribution: what its mean log likelihood is short of the maximum.
+
+    Where the distribution is unimodal or nonparametric, it is estimated, with mu and tau its mean and sd, and
+    then taken as known (empirical Bayes): mu and tau have no intervals, there is no evidence, and the
+    intervals of the effects leave out that the distribution is uncertain. The shrinkage of a group is
+    ``1 - sd(theta_j)**2 / std_error_j**2`` then, from 0 to 1.
     """
 
     label: NDArray[np.str_]
@@ -58,8 +67,8 @@ class EffectsFit:
     std_error: Floats
     effects: Effects
     error_df: Floats | None
-    prior_mu: MuPrior
-    prior_tau: TauPrior
+    prior_mu: MuPrior | NoPrior
+    prior_tau: TauPrior | NoPrior
     mu: Summary
     tau: Summary
     shape: Summary | None
@@ -71,7 +80,7 @@ class EffectsFit:
     log_score: Floats
     log_evidence: float
     error_bound: float
-    posterior: Posterior = field(repr=False)
+    posterior: Posterior | EmpiricalPosterior = field(repr=False)
 
     def draws(self, n: int, seed: int) -> dict[str, Floats]:
         """Draw independently from the joint posterior; the arguments are those of `Pooled.draws`.
@@ -86,25 +95,42 @@ class EffectsFit:
         >>> fit.draws(5, seed=0)["theta"].shape
         (5, 3)
         """
-        from propto.pooling.effects.draws import draw
-
-        return draw(self.posterior, n, seed)
+        return self.posterior.draw(n, seed)
 
     @property
     def parts_a_group(self) -> int:
         """How many normals one draw of one group's effect has to choose from."""
-        given = next(node for half in self.posterior.nodes for node in half).sheet.given
-        return int(given.parts.scale.size * given.errors.variance.shape[0])
+        return self.posterior.parts_a_group
+
+    @property
+    def estimate_of_effects(self) -> Estimate | None:
+        """The distribution of effects itself, where it is estimated and then taken as known."""
+        return self.posterior.prior if isinstance(self.posterior, EmpiricalPosterior) else None
+
+    @property
+    def lfsr(self) -> Floats:
+        """Local false sign rate: the chance of a wrong sign if one has to be said, shape (k,).
+
+        NaN for nonparametric effects: the sign of a point next to zero means nothing.
+        """
+        if isinstance(self.effects, NonparametricEffects):
+            return np.full(self.label.size, np.nan)
+        return np.minimum(1 - self.prob_positive, self.prob_positive + self.prob_zero)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the result as plain numbers for JSON: as `Pooled.to_dict`, with shape and scores."""
         answer = as_dict(self)
-        for group, zero, score in zip(answer["groups"], self.prob_zero, plain(self.log_score), strict=True):
-            group |= {"prob_zero": float(zero), "log_score": score}
+        columns = zip(answer["groups"], self.prob_zero, plain(self.lfsr), plain(self.log_score), strict=True)
+        for group, zero, wrong, score in columns:
+            group |= {"prob_zero": float(zero), "lfsr": wrong, "log_score": score}
         answer["effects"] = str(self.effects)
         if self.shape is not None:
             answer["shape"] = {"name": self.effects.shape_name, **self.shape.to_dict()}
         answer["log_score"] = plain(float(self.log_score.sum()))
+        found = self.estimate_of_effects
+        if found is not None:
+            parts = {"weight": found.weight, "mean": found.mean, "sd": found.sd}
+            answer["distribution"] = {"log_likelihood": found.log_likelihood, "parts": records(parts)}
         return answer
 
     def to_frame(self) -> pandas.DataFrame:

@@ -238,7 +238,10 @@ class _Reader:
 def _typed(cell: object) -> float | Fault:
     """Give the number of a cell that is not text."""
     if is_number(cell):
-        return float(cell) if cell == cell else _fault(cell, "")  # type: ignore[arg-type]
+        try:
+            return float(cell) if cell == cell else _fault(cell, "")  # type: ignore[arg-type]
+        except (OverflowError, ArithmeticError, ValueError):  # 10**400, a signalling NaN
+            return Fault("is too large, or no number", "write a finite number, or drop the row")
     return _fault(cell, tidy(as_text(cell)))
 
 

@@ -106,12 +106,16 @@ def cut(name: str, lines: Lines, separator: str, strict: bool = True) -> Iterato
                 list(csv.reader(lines.raw, delimiter=separator, skipinitialspace=True, strict=True))
             lines.raw.clear()
             yield start, tuple(fields)
-    except csv.Error:
+    except csv.Error as error:
         start = lines.number - len(lines.raw) + 1
-        message = f"a quote that opens on this line is not closed: {shown(lines.raw[0].strip())}"
-        raise TableError(
-            name, [TableProblem(message, start, mend="close the quote, or take it out")]
-        ) from None
+        cell = shown("".join(lines.raw[:1]).strip())
+        message, mend = (
+            f"a quote that opens on this line is not closed: {cell}",
+            "close the quote, or take it out",
+        )
+        if "limit" in str(error) and "".join(lines.raw).count('"') % 2 == 0:
+            message, mend = f"a field is longer than {csv.field_size_limit():,} letters: {cell}", "shorten it"
+        raise TableError(name, [TableProblem(message, start, mend=mend)]) from None
 
 
 def _with_comments(grid: Grid, comments: Sequence[tuple[int, str]], separator: str) -> Grid:

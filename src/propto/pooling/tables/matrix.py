@@ -85,10 +85,10 @@ def _read(path: Path, k: int) -> _Cells:
     name = escaped(str(path))
     text, _ = decode(name, file_bytes(path))
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
-        raise refusal(name, "the file is empty", "give one row and one column a group")
-    separator = find_separator(name, text, lambda _: False)
+    separator = find_separator(name, text, lambda _: False) if text.strip() else ","
     records = [record for record in cut(name, Lines(text), separator) if any(map(_filled, record[1]))]
+    if not records:
+        raise refusal(name, "the file is empty", "give one row and one column a group")
     across, rows = _header(records, k)
     _refuse_shape(name, rows, across, k)
     named = len(rows[0][1]) == k + 1

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import warnings
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ from propto.pooling.tables.grid import Grid, Record, grid_from_records, header_p
 
 Known = Callable[[str], bool]
 
+MOST_BYTES = 2**31  # of a file, and of what is packed in it
+_TOO_LARGE = "this is larger than 2 GiB", "cut it into parts, or pool many tables from a Parquet file"
 _SIGNATURES = {
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
@@ -86,7 +89,8 @@ def file_bytes(path: Path) -> bytes:
     """Read a file, or say in plain words why it cannot be read."""
     name = escaped(str(path))
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:  # at most so many, since a device has no end
+            content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise refusal(name, "there is no such file", _near(path)) from None
     except IsADirectoryError:
@@ -100,6 +104,9 @@ def file_bytes(path: Path) -> bytes:
         raise refusal(
             name, f"this file cannot be read: {escaped(reason)}", "give the path of a table"
         ) from None
+    if len(content) > MOST_BYTES:
+        raise refusal(name, *_TOO_LARGE)
+    return content
 
 
 def _near(path: Path) -> str:
@@ -141,11 +148,17 @@ def _from_content(name: str, content: bytes | str, known: Known) -> Grid:
 
 def _unzipped(name: str, content: bytes) -> bytes:
     try:
-        return gzip.decompress(content)
+        with gzip.open(io.BytesIO(content)) as archive:
+            inside = archive.read(MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error):
         raise refusal(
             name, "this gzip archive is damaged", "make it again, or give the file itself"
         ) from None
+    if len(inside) > MOST_BYTES:
+        raise refusal(name, *_TOO_LARGE)
+    if inside.startswith(b"\x1f\x8b"):
+        raise refusal(name, "this gzip archive holds another one", "unpack it, and give the file itself")
+    return inside
 
 
 def decode(name: str, content: bytes) -> tuple[str, list[str]]:
@@ -211,6 +224,8 @@ def _from_json(name: str, text: str) -> Grid:
                 name, f"this JSON cannot be read: {error.msg}", "mend the JSON", error.lineno
             ) from None
         return _from_json_lines(name, text)
+    except (ValueError, RecursionError) as error:
+        raise refusal(name, f"this JSON cannot be read: {_limit(error)}", "mend the JSON") from None
     if isinstance(whole, list):
         return grid_from_rows(name, whole)
     if any(isinstance(cell, list | dict) for cell in whole.values()):
@@ -218,6 +233,11 @@ def _from_json(name: str, text: str) -> Grid:
             name, [(k, list(c.values()) if isinstance(c, dict) else c) for k, c in whole.items()]
         )
     return grid_from_rows(name, [whole], [1])
+
+
+def _limit(error: Exception) -> str:
+    """Which limit of Python's reader was met."""
+    return "it is nested too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
 
 
 def _from_json_lines(name: str, text: str) -> Grid:
@@ -233,6 +253,8 @@ def _from_json_lines(name: str, text: str) -> Grid:
             problems.append(
                 TableProblem(message, number, None, line.strip(), "write one record on each line")
             )
+        except (ValueError, RecursionError) as error:
+            raise refusal(name, f"this JSON cannot be read: {_limit(error)}", "mend it", number) from None
     if problems:
         raise TableError(name, problems)
     return grid_from_rows(name, rows, lines)
@@ -245,7 +267,11 @@ def _from_parquet(name: str, content: bytes) -> Grid:
     except ImportError:
         raise MissingExtraError("reading Parquet files", "parquet") from None
     try:
-        frame = parquet.read_table(io.BytesIO(content))
+        file = parquet.ParquetFile(io.BytesIO(content))
+        groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+        if sum(group.total_byte_size for group in groups) > MOST_BYTES:
+            raise refusal(name, *_TOO_LARGE)
+        frame = file.read()
     except (ValueError, OSError, NotImplementedError):
         raise refusal(name, "this Parquet file is damaged", "write it again") from None
     return grid_from_frame(name, frame)
@@ -255,6 +281,7 @@ def _from_workbook(name: str, content: bytes, known: Known) -> Grid:
     """Read the first sheet with cells of an Excel workbook; lines are the rows of the sheet."""
     import openpyxl
 
+    _refuse_large(name, content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles and extensions, which hold no cells
@@ -264,6 +291,17 @@ def _from_workbook(name: str, content: bytes, known: Known) -> Grid:
         raise refusal(name, "this Excel workbook cannot be read", "save it again, or as a CSV file") from None
     title, said, doubts = _sheet({title: rows for title, rows in sheets.items() if rows}, known)
     return grid_from_records(name, sheets.get(title, []), known, notes=said, warnings=doubts)
+
+
+def _refuse_large(name: str, content: bytes) -> None:
+    """Refuse a workbook whose parts would grow beyond all measure."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+    except (ValueError, OSError, NotImplementedError, zipfile.BadZipFile):
+        return  # which is said when the workbook itself is read
+    if size > MOST_BYTES:
+        raise refusal(name, *_TOO_LARGE)
 
 
 def _sheet(sheets: Mapping[str, Sequence[Record]], known: Known) -> tuple[str, list[str], list[str]]:
