@@ -110,9 +110,11 @@ class Density:
     ) -> None:
         self.program = program
         self.data = data
-        self.dims = {name: (axes,) if isinstance(axes, str) else tuple(axes) for name, axes in dims.items()}
-        self.coords = {name: np.asarray(labels) for name, labels in coords.items()}
-        self.observed = dict(observed)
+        self.dims: dict[str, tuple[str, ...]] = {
+            name: (axes,) if isinstance(axes, str) else tuple(axes) for name, axes in dims.items()
+        }
+        self.coords: dict[str, np.ndarray] = {name: np.asarray(labels) for name, labels in coords.items()}
+        self.observed: dict[str, Any] = dict(observed)
         observed_shapes = {name: np.shape(value) for name, value in self.observed.items()}
         check_axes({**self.shapes, **observed_shapes}, self.dims, self.coords)
 

@@ -61,9 +61,14 @@ class Model:
         self, function: Callable[..., Any], *args: Any, coords: Coords | None = None, **kwargs: Any
     ) -> None:
         self.function = function
-        self.coords = {name: np.asarray(labels) for name, labels in (coords or {}).items()}
-        template, self.data = Template.of(args, kwargs)
-        self.call = Call(function, template, tuple((name, len(c)) for name, c in self.coords.items()), ())
+        self.coords: dict[str, np.ndarray] = {
+            name: np.asarray(labels) for name, labels in (coords or {}).items()
+        }
+        template, data = Template.of(args, kwargs)
+        self.data: list[Any] = data
+        self.call: Call = Call(
+            function, template, tuple((name, len(c)) for name, c in self.coords.items()), ()
+        )
 
     def __repr__(self) -> str:
         return f"Model({getattr(self.function, '__name__', self.function)})"

@@ -29,14 +29,14 @@ class Recorder:
         known_shapes: Mapping[str, tuple[int, ...]],
     ) -> None:
         self.choose = choose
-        self.sizes = dict(sizes)
+        self.sizes: dict[str, int] = dict(sizes)
         self.known_shapes = known_shapes
         self.sites: dict[str, Site] = {}
         self.values: Values = {}
         self.deterministics: dict[str, Deterministic] = {}
         self.factors: dict[str, Array] = {}
         self.lines: dict[str, str] = {}
-        self.scope = get_opaque_trace_state()
+        self.scope: Any = get_opaque_trace_state()
 
     def run(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recorder:
         """Call the model function once, with this recorder listening; its errors tell the user's line."""

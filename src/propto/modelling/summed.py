@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from propto.errors import ModelError
 from propto.modelling.sites import Variable
+from propto.programs import Values
 
 # More runs of the model function than this, one for every combination of states, are refused.
 LARGEST = 256
@@ -96,7 +97,7 @@ def tabulate(summed: Sequence[Summed], terms: Terms) -> dict[str, Array]:
 
 
 def with_axes(
-    one: Summed, dependent: Sequence[str], terms: Terms, dims: Mapping[str, tuple[str, ...]], rest: Mapping
+    one: Summed, dependent: Sequence[str], terms: Terms, dims: Mapping[str, tuple[str, ...]], rest: Values
 ) -> Summed:
     """Find along which axes of its terms a variable lies; every element must depend on one of its own.
 

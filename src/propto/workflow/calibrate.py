@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,9 @@ from propto.modelling.posterior import Posterior
 from propto.names import check_names
 from propto.options import LARGEST_SEED, whole
 from propto.precision import in_double_precision
+from propto.run.cluster import Team
 from propto.run.loop import sample
+from propto.run.parcels import Parcel
 from propto.samplers.base import Sampler
 from propto.workflow.uniform import cumulative, envelope, p_values
 
@@ -115,6 +119,7 @@ def calibrate(
     sampler: Sampler | None = None,
     warmup: int | None = None,
     seed: int = 0,
+    executor: Executor | None = None,
 ) -> Calibration:
     """Check a model and its sampling by simulation-based calibration.
 
@@ -136,6 +141,9 @@ def calibrate(
         As in `sample`.
     seed
         Seed of all random numbers.
+    executor
+        Any ``concurrent.futures.Executor``, to sample data sets beside each other; the ranks do not depend on
+        it.
 
     Returns
     -------
@@ -175,14 +183,32 @@ def calibrate(
     truths = model.simulate(simulations, seed=seed)
     check_names("observed variable", set(names), set(map(str, truths.data_vars)), required=set())
     options = {"sampler": sampler, "warmup": warmup, "chains": draws, "draws": SETTLING, "progress": False}
-    ranks = [
-        _ranks(model, truths.isel(draw=i), names, {**options, "seed": seed + i}) for i in range(simulations)
-    ]
-    return Calibration(tuple(ranks[0]), np.array([list(row.values()) for row in ranks]), draws)
+    jobs = [(truths.isel(draw=i), names, {**options, "seed": seed + i}) for i in range(simulations)]
+    if executor is None:
+        rows = [_compared(model, *job) for job in jobs]
+    else:
+        with Team(executor) as team:
+            shared = Parcel(model, opener=_opened)
+            pending = [team.submit(_compared, shared, *job) for job in jobs]
+            rows = [job.result() for job in pending]
+    below, equal = (np.array([[pair[k] for pair in row.values()] for row in rows]) for k in (0, 1))
+    # Among equal values the place is drawn; what is always equal, such as zeros of a matrix, tells nothing.
+    ranks = np.random.default_rng(seed).integers(below, below + equal + 1)
+    varies = (equal < draws).any(axis=0)
+    return Calibration(tuple(np.array(list(rows[0]))[varies].tolist()), ranks[:, varies], draws)
 
 
-def _ranks(model: Model, truth: xr.Dataset, names: Sequence[str], options: dict[str, Any]) -> dict[str, int]:
-    """Ranks of one simulated truth among the draws of its posterior."""
+@in_double_precision
+def _opened(content: bytes) -> Model:
+    """The model in another process."""
+    model: Model = pickle.loads(content)
+    return model
+
+
+def _compared(
+    model: Model, truth: xr.Dataset, names: Sequence[str], options: dict[str, Any]
+) -> dict[str, tuple[int, int]]:
+    """How many draws of its posterior are below one simulated truth, and how many are equal to it."""
     posterior = model.given(**{name: truth[name].values for name in names}).as_it_stands()
     assert isinstance(posterior, Posterior)
     drawn = sample(posterior, **options).posterior.isel(draw=-1)
@@ -190,12 +216,13 @@ def _ranks(model: Model, truth: xr.Dataset, names: Sequence[str], options: dict[
     rows = {name: np.concatenate([truth[name].values[None], drawn[name].values]) for name in posterior.names}
     if not posterior.program.summed:
         rows[LIKELIHOOD] = _likelihood(posterior, rows)
-    ranks: dict[str, int] = {}
+    compared: dict[str, tuple[int, int]] = {}
     for name, values in rows.items():
         flat = values.reshape(len(values), -1)
         labels = [name] if values.ndim == 1 else [f"{name}[{i}]" for i in range(flat.shape[1])]
-        ranks |= dict(zip(labels, map(int, (flat[1:] < flat[0]).sum(axis=0)), strict=True))
-    return ranks
+        counts = ((flat[1:] < flat[0]).sum(axis=0).tolist(), (flat[1:] == flat[0]).sum(axis=0).tolist())
+        compared |= dict(zip(labels, zip(*counts, strict=True), strict=True))
+    return compared
 
 
 @in_double_precision

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from propto.density import Density
 from propto.errors import ModelError, NameMismatchError
 from propto.modelling.posterior import Posterior
 from propto.names import axes_of
@@ -35,7 +36,7 @@ def check_model(density: Any) -> Posterior:
     return density
 
 
-def rows_of(draws: xr.Dataset, posterior: Posterior) -> dict[str, np.ndarray]:
+def rows_of(draws: xr.Dataset, posterior: Density) -> dict[str, np.ndarray]:
     """Draws of all variables of a posterior, one row a draw."""
     missing = [name for name in posterior.names if name not in draws]
     if missing:
