@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from propto.errors import InterruptedRunError
+from propto.errors import InterruptedRunError, WorkerError
 from propto.run import loop
 from propto.run.interrupt import Stop, interrupts
 
@@ -20,7 +20,7 @@ from propto.run.interrupt import Stop, interrupts
 INTERRUPTED = """
 import itertools, os, signal, time
 import propto as pp
-from propto.errors import InterruptedRunError
+from propto.errors import InterruptedRunError, WorkerError
 
 interrupt_at = ()
 calls = itertools.count()
@@ -178,13 +178,13 @@ def test_an_error_leaves_no_work_behind(draw, posterior):
     """Jobs that an executor of the user still holds are cancelled or awaited before the error comes out."""
     jobs = []
 
-    class Failing(Executor):
+    class Closing(Executor):
         def submit(self, function, /, *args, **kwargs):
-            jobs.append(Future())
             if len(jobs) == 2:
-                jobs[-1].set_exception(RuntimeError("a worker died"))
+                raise RuntimeError("closing")
+            jobs.append(Future())
             return jobs[-1]
 
-    with pytest.raises(RuntimeError, match="a worker died"):
-        draw(executor=Failing(), chains=12)
+    with pytest.raises(WorkerError, match=r"takes no jobs.*closing"):
+        draw(executor=Closing(), chains=12)
     assert all(job.done() for job in jobs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import propto
 from propto.density import Density
 from propto.names import axes_of
 from propto.run.drawn import Drawn
+from propto.versions import versions
 
 
 def make_fit(
@@ -76,7 +78,8 @@ def observed_data(density: Density) -> xr.Dataset | None:
 
 def with_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes of a fit."""
-    return {"propto_version": propto.__version__, "jax_version": jax.__version__, **facts}
+    known = {"propto_version": propto.__version__, "jax_version": jax.__version__}
+    return {**known, "versions": json.dumps(versions()), **facts}
 
 
 def _drawn(density: Density, named: Mapping[str, Any], drawn: Drawn, start: int) -> xr.Dataset:

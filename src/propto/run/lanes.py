@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
@@ -10,8 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from propto.compiled import disk_cache
 from propto.density import Density
 from propto.errors import DensityError
+from propto.precision import in_double_precision
+from propto.programs import Program
 from propto.run.block import (
     SAMPLING,
     WARMUP,
@@ -21,8 +25,10 @@ from propto.run.block import (
     Trace,
     advance,
     compile_advance,
+    on_host,
 )
 from propto.run.interrupt import Stop
+from propto.run.parcels import Parcel
 from propto.run.progress import Facts, Progress
 from propto.run.undefined import undefined_point
 from propto.samplers.base import Sampler
@@ -61,7 +67,9 @@ class Lanes:
         self.density, self.sampler = density, sampler
         self.executor, self.progress, self.chunk_size, self.stop = executor, progress, chunk_size, stop
         self.capacity = capacity(block_size, density.dim)
-        self.is_local = isinstance(executor, ThreadPoolExecutor)
+        self.is_local = isinstance(executor, (ThreadPoolExecutor, _Here))
+        self.parcel = None if self.is_local else parcel_of(density, sampler)
+        self.is_kept = jax.config.jax_compilation_cache_dir is not None  # type: ignore[attr-defined]
         self.facts = Facts()
         self.nan_point = ""
         self.seconds_per_transition = CHUNK_SECONDS  # so that the first chunk is a single transition
@@ -108,9 +116,13 @@ class Lanes:
         size = self.chunk_size or max(1, round(CHUNK_SECONDS / self.seconds_per_transition))
         n = min(size, self.capacity, whole.n - lane.done)
         span = whole._replace(first=whole.first + lane.done, n=n)
-        program = self.density.program, self.sampler, self.capacity
-        executor = HERE if self.is_local and n * self.seconds_per_transition < BRIEF else self.executor
-        return executor.submit(timed_advance, *program, target, lane.block, span)
+        if self.parcel is None:
+            executor = HERE if n * self.seconds_per_transition < BRIEF else self.executor
+            program = self.density.program, self.sampler, self.capacity
+            return executor.submit(timed_advance, *program, target, lane.block, span)
+        target = target._replace(data=None)  # it is in the parcel
+        args: tuple[Any, ...] = self.parcel, self.is_kept, self.capacity, target, lane.block, span
+        return self.executor.submit(advance_there, *args)
 
     def _take(self, lane: _Lane, job: Future[tuple[float, Block, Trace]]) -> Trace:
         """A chunk has come home."""
@@ -169,6 +181,11 @@ class _Lane:
         return trace
 
 
+def spans_devices(data: Any) -> bool:
+    """Whether any of the data lie on several devices."""
+    return any(len(leaf.devices()) > 1 for leaf in jax.tree.leaves(data) if isinstance(leaf, jax.Array))
+
+
 def capacity(block_size: int, dim: int) -> int:
     """The most transitions in a chunk, so that its buffers stay small in any dimension."""
     return min(max(1, BUFFER // (block_size * dim)), CAPACITY)
@@ -179,6 +196,33 @@ def timed_advance(*args: Any) -> tuple[float, Block, Trace]:
     began = time.perf_counter()
     block, trace = advance(*args)
     return time.perf_counter() - began, block, trace
+
+
+def advance_there(
+    shared: tuple[Program, Sampler, Any],
+    is_kept: bool,
+    capacity: int,
+    target: Target,
+    block: Block,
+    span: Span,
+) -> tuple[float, Block, Trace]:
+    """`timed_advance` in another process, which has program and data already."""
+    program, sampler, data = shared
+    with disk_cache(is_kept):
+        return timed_advance(program, sampler, capacity, target._replace(data=data), block, span)
+
+
+def parcel_of(density: Density, sampler: Sampler) -> Parcel:
+    """Program, sampler and data, for other processes."""
+    data = on_host(density.data)
+    return Parcel((density.program, sampler, data), opener=open_parcel)
+
+
+@in_double_precision
+def open_parcel(content: bytes) -> tuple[Program, Sampler, Any]:
+    """Program, sampler and data, which are put on the device of this process."""
+    program, sampler, data = pickle.loads(content)
+    return program, sampler, jax.device_put(data)
 
 
 def _join(lanes: Sequence[_Lane]) -> Trace:

@@ -6,9 +6,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -17,9 +18,12 @@ from propto.algebra import algebra_on_one_thread
 from propto.compiled import disk_cache
 from propto.density import Density
 from propto.errors import GradientError, ModelError, OptionError
+from propto.names import check_names
 from propto.options import LARGEST_SEED, whole
+from propto.run.cluster import Team
 from propto.run.interrupt import Stop, interrupts
-from propto.run.keep import Memory
+from propto.run.keep import Keeper, Memory, Streamed
+from propto.run.lanes import HERE, spans_devices
 from propto.run.leader import Run
 from propto.run.progress import Facts, make_progress
 from propto.run.smc import Tempering
@@ -55,6 +59,7 @@ def sample(
     progress: bool | None = None,
     cache: bool = True,
     store: str | os.PathLike[str] | None = None,
+    keep: Sequence[str] | None = None,
 ) -> xarray.DataTree:
     """Draw from a density by Markov chain Monte Carlo.
 
@@ -77,7 +82,7 @@ def sample(
         Transitions of every chain to learn from first, at least 0; the sampler's own default if None. An
         `Ensemble` takes fewer if its coordinates settle before.
     chains
-        Number of chains, at least 1; by default 128 of an `Ensemble`, 16 islands of `SMC`, 8 of others. With
+        Number of chains, at least 1; by default 64 of an `Ensemble`, 16 islands of `SMC`, 8 of others. With
         more than 16, groups of neighbours share their start points.
     seed
         Seed of all random numbers, at least 0.
@@ -89,7 +94,8 @@ def sample(
     chunk_size
         Transitions between two looks of the host, at least 1; chosen by time if None.
     threads
-        Blocks advanced at once, at least 1; by default as many as there are processors.
+        Blocks advanced at once, at least 1; by default as many as there are processors. Where data are
+        sharded over several devices, one at a time.
     executor
         Any ``concurrent.futures.Executor`` to run the blocks on, in place of threads.
     max_time
@@ -102,6 +108,11 @@ def sample(
         Path of a Zarr store, or an address that fsspec knows, to which the draws go as they come. If the
         process ends, the same call goes on where the run was, with the draws of a run that was never
         disturbed, bit for bit; with more ``draws`` a finished run is extended. See `open_store`.
+    keep
+        Names of the variables whose draws are kept, ``()`` for none; all if None. The group ``streamed`` of
+        the fit then has mean, standard deviation, quantiles, R-hat, effective draws and Monte Carlo error of
+        every variable, from all draws, and memory does not grow with the draws that are not kept. ``draws``
+        has to be given, or ``until`` for kept variables alone.
 
     Returns
     -------
@@ -140,6 +151,8 @@ def sample(
     if store is not None and isinstance(sampler, SMC):
         raise OptionError("a run of pp.SMC cannot be kept in a store: leave store out")
     due = _due(sampler, draws, until, density)
+    if keep is not None:
+        _check_keep(keep, due, store, sampler, density)
     warmup = whole("warmup", sampler.defaults.warmup if warmup is None else warmup, 0)
     chains = whole("chains", sampler.defaults.chains if chains is None else chains, 1)
     block_size = whole("block_size", sampler.defaults.block_size if block_size is None else block_size, 1)
@@ -152,7 +165,7 @@ def sample(
         stack.enter_context(disk_cache(cache))
         stack.enter_context(algebra_on_one_thread())
         asked = stack.enter_context(interrupts())
-        executor = _executor(executor, threads, stack)
+        executor = _executor(executor, threads, density, stack)
         stop = Stop(asked, None if max_time is None else time.monotonic() + max_time)
         density = density.as_it_stands()
         settings = {
@@ -162,7 +175,11 @@ def sample(
             "sampler": repr(sampler),
             "seed": seed,
         }
-        keeper = Memory(density) if store is None else _store(store, density, settings, init, due)
+        keeper: Keeper = Memory(density)
+        if keep is not None:
+            keeper = Streamed(density, chains, keep)
+        elif store is not None:
+            keeper = _store(store, density, settings, init, due)
         rest = seed, executor, make_progress(progress), chunk_size, stop, keeper
         run = Tempering(density, sampler, *rest) if isinstance(sampler, SMC) else Run(density, sampler, *rest)
         try:
@@ -180,6 +197,7 @@ def sample(
         attributes = {
             "seed": seed,
             "settings": json.dumps({**settings, **wanted}, sort_keys=True),
+            "identity": json.dumps(identity_of(density, {"init": init and digest(init)})),
             **run.attributes(),
             "interrupted": int(run.is_cut_short),
         }
@@ -224,6 +242,25 @@ def _due(sampler: Sampler, draws: int | None, until: Until | None, density: Dens
     return until
 
 
+def _check_keep(
+    keep: Sequence[str], due: int | Until, store: Any, sampler: Sampler, density: Density
+) -> None:
+    """Raise unless the rest of the run can do without what is not kept."""
+    if store is not None:
+        raise OptionError("a store keeps all draws, on disk; leave out keep or store")
+    if isinstance(sampler, SMC):
+        raise OptionError("a run of pp.SMC keeps its particles: leave keep out")
+    if isinstance(keep, str):
+        raise OptionError(f"keep takes names in a tuple or list, got {keep!r}: keep=({keep!r},)")
+    check_names(
+        "variable", set(keep), {*density.names, *getattr(density, "derived_shapes", {})}, required=set()
+    )
+    if isinstance(due, Until) and not (due.names and set(due.names) <= set(keep)):
+        raise OptionError(
+            "keep needs draws=..., or until for kept variables: pp.ess(1000, 'mu') with keep=('mu',)"
+        )
+
+
 def _store(
     where: str | os.PathLike[str],
     density: Density,
@@ -234,19 +271,23 @@ def _store(
     """The store with the run that it holds, or with none yet."""
     identity = identity_of(density, {**settings, "init": init and digest(init)})
     store = Store(where, density, identity)
+    asked = {"draws": due} if isinstance(due, int) else {"until": asdict(due)}
+    store.remember(asked, init)
     if isinstance(due, int):
         check_space(where, density, settings["chains"] * max(0, due - store.draws))
     return store
 
 
-def _executor(executor: Executor | None, threads: int | None, stack: ExitStack) -> Executor:
-    """The user's executor, or threads that end with the run."""
+def _executor(executor: Executor | None, threads: int | None, density: Density, stack: ExitStack) -> Executor:
+    """Threads that end with the run, or a team on the user's executor."""
+    if executor is None and spans_devices(density.data):
+        return HERE  # two programs that run over the same devices at once can wait for each other for ever
     if executor is None:
         workers = os.cpu_count() if threads is None else whole("threads", threads, 1)
         return stack.enter_context(ThreadPoolExecutor(workers))
     if threads is not None:
         raise OptionError("give threads or an executor, not both: an executor has its own number of workers")
-    return executor
+    return executor if isinstance(executor, ThreadPoolExecutor) else stack.enter_context(Team(executor))
 
 
 def _line(attributes: Mapping[str, Any], facts: Facts) -> str:

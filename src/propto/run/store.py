@@ -10,8 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
-from zipfile import BadZipFile
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
@@ -19,18 +18,21 @@ import xarray as xr
 
 import propto
 from propto.density import Density
-from propto.errors import MissingExtraError, StoreError
+from propto.errors import MissingExtraError, ProptoError, StoreError
 from propto.programs import lasting_mark_of
 from propto.run.checkpoint import Checkpoint
 from propto.run.drawn import Drawn
 from propto.run.fit import completed_data, observed_data, posterior, sample_stats, warmup, with_facts
+from propto.run.keep import PORTION
 
-# Draws are kept about this often, and lie in chunks of about so many bytes.
+# Draws are kept at least about this often, and lie in chunks of about so many bytes.
 PORTION_SECONDS, CHUNK_BYTES = 2.0, 2**21
 # Version 2 of the format, which every reader of Zarr knows.
 FORMAT: dict[str, Any] = {"zarr_format": 2, "consolidated": False}
 RUN, CHECKPOINT, GROUPS = "propto_run", "checkpoint", ("posterior", "sample_stats", "completed_data")
-VARIABLES = "the variables"
+VARIABLES, OPTION = "the variables", "the option "
+# What the last call asked for; where the run began, if the user said.
+ASKED, INIT = "propto_asked", "init"
 # Room in a checkpoint for what warm-up may still add to it.
 ROOM, WINDOWS = 2**16, 100
 
@@ -43,7 +45,7 @@ def identity_of(density: Density, settings: Mapping[str, Any]) -> dict[str, Any]
         VARIABLES: [[name, *shape] for name, shape in density.shapes.items()],
         "the data": digest(density.data),
         "the model's code": lasting_mark_of(density.program, density.data)[:16],
-        **{f"the option {name}": value for name, value in settings.items()},
+        **{OPTION + name: value for name, value in settings.items()},
     }
 
 
@@ -74,15 +76,25 @@ class Store:
 
     def __init__(self, where: str | os.PathLike[str], density: Density, identity: Mapping[str, Any]) -> None:
         self.where, self.density = os.fspath(where), density
+        self.largest = PORTION // (identity[OPTION + "chains"] * density.dim)
         self.root = self._open(json.loads(json.dumps(identity)))
-        self.checkpoint = _last_checkpoint(self.where, self.root)
-        self.draws: int = self.checkpoint.facts["draws"] if self.checkpoint else 0
-        if self.checkpoint:
-            self._cut()
+        with _reading(self.where):
+            self.checkpoint = _last_checkpoint(self.where, self.root)
+            self.draws: int = self.checkpoint.facts["draws"] if self.checkpoint else 0
+            if self.checkpoint:
+                self._cut()
+
+    def remember(self, asked: Mapping[str, Any], init: Mapping[str, Any] | None) -> None:
+        """Write down what `resume` needs: how many draws are asked for, and the start values."""
+        with self._writing():
+            self.root.attrs[ASKED] = json.loads(json.dumps(asked))
+            for name, value in ({} if INIT in self.root else init or {}).items():
+                axes = {"_ARRAY_DIMENSIONS": [f"{name}_{i}" for i in range(np.ndim(value))]}
+                self.root.require_group(INIT).create_array(name, data=np.asarray(value), attributes=axes)
 
     def portion(self, seconds_per_draw: float) -> float:
-        """As many draws as take about two seconds."""
-        return max(1, round(PORTION_SECONDS / seconds_per_draw))
+        """As many draws as take about two seconds, and not much room."""
+        return max(1, min(round(PORTION_SECONDS / seconds_per_draw), self.largest))
 
     def keep(self, more: Drawn, pack: Callable[[int], bytes]) -> None:
         """Append draws."""
@@ -108,8 +120,9 @@ class Store:
 
     def values(self, draws: int) -> Mapping[str, np.ndarray]:
         """The variables of the first so many draws."""
-        stored = xr.open_zarr(self.where, group="posterior", chunks=None, consolidated=False)
-        return {name: stored[name][:, :draws].values.swapaxes(0, 1) for name in self.density.names}
+        with _reading(self.where):
+            stored = xr.open_zarr(self.where, group="posterior", chunks=None, consolidated=False)
+            return {name: stored[name][:, :draws].values.swapaxes(0, 1) for name in self.density.names}
 
     def fit(self, windows: Sequence[Mapping[str, Any]], attributes: Mapping[str, Any]) -> xr.DataTree:
         """What is stored, read from disk when it is looked at."""
@@ -128,9 +141,11 @@ class Store:
                 root = zarr.open_group(self.where, mode="r+")
             except FileNotFoundError:
                 return zarr.create_group(self.where, zarr_format=2, attributes={RUN: dict(identity)})
-        if RUN not in root.attrs:
+            except Exception as error:
+                raise _damaged(self.where, error) from error
+        there = root.attrs.get(RUN)
+        if not isinstance(there, dict):
             raise StoreError(f"{self.where} exists and holds no run of propto; choose another place")
-        there = root.attrs[RUN]
         for what in {**there, **identity}:
             if there.get(what) != identity.get(what):
                 raise StoreError(
@@ -173,21 +188,52 @@ class Store:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*Zarr", category=FutureWarning)
+                warnings.filterwarnings("ignore", message=".*not recognized as a component of a Zarr")
                 yield
+        except ProptoError:
+            raise
         except OSError as error:
             raise StoreError(
                 f"{self.where} cannot be written: {error}. What was kept before is whole: mend that, and the "
                 "same call goes on from there"
             ) from error
+        except Exception as error:  # a store that has been damaged meanwhile
+            raise _damaged(self.where, error) from error
 
 
-def open_store(where: str | os.PathLike[str]) -> xr.DataTree:
+class Kept(NamedTuple):
+    """What a store says of its run: the options of `sample`, what was asked for last, the draws so far."""
+
+    options: dict[str, Any]
+    asked: dict[str, Any]
+    draws: int
+
+
+def kept_in(where: str | os.PathLike[str]) -> Kept:
+    """The run in a store, as far as it can be told without its density."""
+    where = os.fspath(where)
+    with _reading(where):
+        root = _zarr().open_group(where, mode="r")
+        run, asked = root.attrs.get(RUN), root.attrs.get(ASKED)
+        if not isinstance(run, dict) or not isinstance(asked, dict):
+            raise StoreError(f"{where} holds no run of propto that could go on")
+        options = {what.removeprefix(OPTION): run[what] for what in run if what.startswith(OPTION)}
+        if INIT in root:
+            options["init"] = {name: array[...] for name, array in root[INIT].arrays()}
+        checkpoint = _last_checkpoint(where, root)
+    return Kept(options, asked, checkpoint.facts["draws"] if checkpoint else 0)
+
+
+def open_store(where: str | os.PathLike[str], chunks: Any = None) -> xr.DataTree:
     """The run in a store as a fit, as far as it has come; nothing is read before it is looked at.
 
     Parameters
     ----------
     where
         Path of the store, or an address that fsspec knows. A run may be writing to it.
+    chunks
+        With ``{}`` or ``"auto"`` the draws are dask arrays, with which xarray computes piece by piece; with
+        None they are NumPy's, a whole variable at a time.
 
     Returns
     -------
@@ -209,23 +255,66 @@ def open_store(where: str | os.PathLike[str]) -> xr.DataTree:
     20
     """
     where = os.fspath(where)
-    try:
-        root = _zarr().open_group(where, mode="r")
-    except FileNotFoundError:
-        raise StoreError(f"there is no store at {where}") from None
+    with _reading(where):
+        return _opened(where, chunks)
+
+
+def _opened(where: str, chunks: Any) -> xr.DataTree:
+    """The fit in a store."""
+    root = _zarr().open_group(where, mode="r")
     checkpoint = _last_checkpoint(where, root)
     draws = checkpoint.facts["draws"] if checkpoint else 0
     if not draws:
         raise StoreError(f"{where} holds no run of propto that has draws")
-    tree = xr.open_datatree(where, engine="zarr", chunks=None, consolidated=False)
-    known = [name for name in (*GROUPS, "warmup", "observed_data") if name in tree]
-    groups = {name: tree[name].to_dataset() for name in known}
+    known = [name for name in (*GROUPS, "warmup", "observed_data") if name in root]
+    groups = {name: _group(where, root, name, chunks) for name in known}
     groups |= {name: groups[name].isel(draw=slice(draws)) for name in GROUPS if name in groups}
     own = [name for name, *_ in root.attrs[RUN][VARIABLES]]
     groups["posterior"] = groups["posterior"][list(dict.fromkeys([*own, *groups["posterior"].data_vars]))]
     fit = xr.DataTree.from_dict(groups)
-    fit.attrs = {name: value for name, value in tree.attrs.items() if name != RUN}
+    fit.attrs = {name: value for name, value in root.attrs.items() if name not in (RUN, ASKED)}
+    fit.attrs["store"] = where
+    if fit["posterior"].sizes["draw"] < draws:
+        there = fit["posterior"].sizes["draw"]
+        raise StoreError(f"{where} has lost draws: {draws:,} were kept, {there:,} are there")
     return fit
+
+
+def _group(where: str, root: Any, name: str, chunks: Any) -> xr.Dataset:
+    """A group of the store; where draws are being added, or were when a run was killed, the shortest."""
+
+    def opened(**options: Any) -> xr.Dataset:
+        return xr.open_zarr(where, group=name, chunks=chunks, consolidated=False, **options)
+
+    try:
+        return opened()
+    except ValueError:  # arrays of different lengths
+        arrays = [array for array, _ in root[name].arrays()]
+        alone = {one: opened(drop_variables=[x for x in arrays if x != one]).variables[one] for one in arrays}
+        shortest = min((x.sizes["draw"] for x in alone.values() if "draw" in x.dims), default=0)
+        cut = {one: x.isel(draw=slice(shortest)) if "draw" in x.dims else x for one, x in alone.items()}
+        return xr.Dataset(cut)
+
+
+@contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Whatever the readers of other libraries meet in a damaged store is a StoreError."""
+    try:
+        with warnings.catch_warnings():
+            # What a write that was killed has left beside the files.
+            warnings.filterwarnings("ignore", message=".*not recognized as a component of a Zarr")
+            yield
+    except ProptoError:
+        raise
+    except FileNotFoundError:
+        raise StoreError(f"there is no store at {where}") from None
+    except Exception as error:
+        raise _damaged(where, error) from error
+
+
+def _damaged(where: str, error: Exception) -> StoreError:
+    reason = str(error) or type(error).__name__
+    return StoreError(f"{where} cannot be read, it is damaged or no store: {reason}")
 
 
 def check_space(where: str | os.PathLike[str], density: Density, numbers: int) -> None:
@@ -257,7 +346,7 @@ def _last_checkpoint(where: str, root: Any) -> Checkpoint | None:
     length = int.from_bytes(stored[:8], "little")
     try:
         return Checkpoint(stored[8 : 8 + length]) if length else None
-    except (ValueError, KeyError, BadZipFile) as error:
+    except ValueError as error:
         raise StoreError(
             f"the checkpoint in {where} is damaged: {error}; the draws can be read by xarray"
         ) from error
