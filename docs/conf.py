@@ -21,6 +21,7 @@ include_patterns = [
     "benchmarks/*.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
 ]
 exclude_patterns = ["docs/_build", "docs/_templates"]
 

@@ -43,6 +43,7 @@ from .distributions import (
     ZeroInflated as ZeroInflated,
 )
 from .formulas.formula import formula as formula
+from .modelling.differential_equations import ode_solution as ode_solution
 from .modelling.gaussian_processes import (
     hilbert_basis as hilbert_basis,
     matern32 as matern32,
@@ -53,6 +54,8 @@ from .modelling.gaussian_processes import (
 from .modelling.model import Model as Model, det as det, factor as factor, rv as rv
 from .modelling.shrinkage import horseshoe as horseshoe, r2d2 as r2d2
 from .pooling.analysis import analyse as analyse
+from .pooling.average import average as average
+from .pooling.bias import pool_bias as pool_bias
 from .pooling.checks import check_table as check_table
 from .pooling.effects import compare_effects as compare_effects, pool_effects as pool_effects
 from .pooling.many import pool_many as pool_many
@@ -62,6 +65,7 @@ from .pooling.regression import pool_regression as pool_regression
 from .pooling.tables import read_table as read_table
 from .reporting import report as report
 from .run.loop import sample as sample
+from .run.resume import extend as extend, resume as resume
 from .run.store import open_store as open_store
 from .run.until import ess as ess, mcse as mcse
 from .samplers.ensemble import Ensemble as Ensemble
@@ -86,6 +90,8 @@ from .supports import (
     unit_interval as unit_interval,
 )
 from .workflow.calibrate import calibrate as calibrate
+from .workflow.check import check as check
+from .workflow.evidence import evidence as evidence
 from .workflow.pointwise import (
     compare as compare,
     log_likelihood as log_likelihood,
@@ -93,5 +99,6 @@ from .workflow.pointwise import (
     power_sensitivity as power_sensitivity,
 )
 from .workflow.predict import predict as predict
+from .workflow.rerun import rerun as rerun
 
 __version__: str

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,8 +13,11 @@ from collections.abc import Sequence
 import propto
 from propto.commands.numbers import natural, positive, real, share
 from propto.errors import ProptoError
+from propto.policy import harmless_lines
 
 OK, FAILED, BAD_INPUT, OUR_BUG, INTERRUPTED = 0, 1, 2, 101, 130
+# What a full or failing disk says.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 EPILOG = """\
 examples:
@@ -22,6 +28,7 @@ examples:
   propto fit tests.parquet --by metric --csv -      many tables in one file, each on its own
   propto fit schools.csv --compare-effects          would outliers or zeros among the effects change it?
   propto fit trials.csv --covariates dose year      what the effects depend on
+  propto fit trials.csv --bias                      were results published for their p-values?
   propto check schools.csv                          only read the table, and say what is doubtful in it
   propto explain R-hat                              a word of the report in plain language
   propto learn playground                           watch samplers at work; `propto learn` opens the lessons
@@ -36,15 +43,19 @@ PRIOR_TAU = "uniform(low, high), halfnormal(s), halfcauchy(s), halfstudent_t(df,
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # letters that the terminal does not have
     arguments = parser().parse_args(argv)
     arguments.call = shlex.join(["propto", *(sys.argv[1:] if argv is None else argv)])
     if not hasattr(arguments, "run"):
         parser().print_help()
         return OK
     try:
-        return arguments.run(arguments)
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
     except ProptoError as error:
-        print(f"propto: {error}", file=sys.stderr)
+        print(f"propto: {harmless_lines(str(error))}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("propto: interrupted", file=sys.stderr)
@@ -52,15 +63,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, as in `propto fit ... | head`
         sys.stderr.close()
         return OK
+    except OSError as error:
+        if error.errno not in FULL:
+            return _our_bug()
+        print(f"propto: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer cannot be written either
+        return BAD_INPUT
     except Exception:
-        import traceback
+        return _our_bug()
 
-        traceback.print_exc()
-        print(
-            "propto: this is a bug of propto, not of your data; please report it with the lines above.",
-            file=sys.stderr,
-        )
-        return OUR_BUG
+
+def _our_bug() -> int:
+    """Show the lines that are needed to mend it."""
+    import traceback
+
+    traceback.print_exc()
+    print(
+        "propto: this is a bug of propto, not of your data; please report it with the lines above.",
+        file=sys.stderr,
+    )
+    return OUR_BUG
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(title="commands", metavar="COMMAND")
     _add_fit(commands)
     _add_check(commands)
+    _add_rerun(commands)
     _add_learn(commands)
     _add_explain(commands)
     return main
@@ -141,8 +164,8 @@ def _add_models(fit: argparse.ArgumentParser) -> None:
         "--effects",
         metavar="DIST",
         default="normal",
-        help="normal, t, t(df), spike-slab, spike-slab(share), two-normals or two-normals(ratio, share); "
-        "what is not given is estimated",
+        help="normal, t, t(df), spike-slab, spike-slab(share), two-normals, two-normals(ratio, share), "
+        "unimodal, unimodal(mode) or nonparametric; what is not given is estimated",
     )
     effects.add_argument(
         "--compare-effects",
@@ -201,6 +224,20 @@ def _add_decisions(fit: argparse.ArgumentParser) -> None:
         action="store_true",
         help="coverage of the intervals in simulated tables with these errors",
     )
+    doubt = fit.add_argument_group("further doubts")
+    doubt.add_argument(
+        "--bias",
+        nargs="?",
+        const="auto",
+        choices=("auto", "higher", "lower"),
+        help="average over models with and without publication bias; higher or lower estimates are favoured "
+        "(auto: those on the side of the mean)",
+    )
+    doubt.add_argument(
+        "--subsets",
+        action="store_true",
+        help="fit up to 10,000 subsets of the groups (GOSH and Baujat plots)",
+    )
     many = fit.add_argument_group("many tables in one file")
     many.add_argument(
         "--by", metavar="COLUMN", help="pool each table on its own; this column tells them apart"
@@ -216,6 +253,13 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_structure(check)
     check.add_argument("--by", metavar="COLUMN", help="many tables in one file: check each of them")
     check.set_defaults(run=_run_check)
+
+
+def _add_rerun(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    rerun = commands.add_parser("rerun", help="run a saved fit again, and say whether anything differs")
+    rerun.add_argument("file", metavar="FILE", help="what --json or --save of `propto fit` wrote")
+    rerun.add_argument("--table", metavar="TABLE", help="where the table is now, if it has moved")
+    rerun.set_defaults(run=_run_rerun)
 
 
 def _add_learn(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -265,6 +309,12 @@ def _run_check(arguments: argparse.Namespace) -> int:
     from propto.commands.check import check
 
     return check(arguments)
+
+
+def _run_rerun(arguments: argparse.Namespace) -> int:
+    from propto.commands.rerun import rerun
+
+    return rerun(arguments, parser())
 
 
 def _run_learn(arguments: argparse.Namespace) -> int:

@@ -58,6 +58,14 @@ class StoreError(ProptoError, OSError):
     """A store holds another run, cannot be read or cannot be written."""
 
 
+class WorkerError(ProptoError, RuntimeError):
+    """Workers of an executor were lost too often, or cannot do what they are sent."""
+
+
+class FileWriteError(ProptoError, OSError):
+    """A file cannot be written: the disk is full, or the folder refuses. It is as it was before."""
+
+
 class MissingExtraError(ProptoError, ImportError):
     """An optional part of propto is not installed."""
 
@@ -107,6 +115,9 @@ class TableError(ProptoError, ValueError):
         self.source = source
         self.problems = list(problems)
         super().__init__(self._text())
+
+    def __reduce__(self) -> tuple[type, tuple[str, list[TableProblem]]]:
+        return type(self), (self.source, self.problems)
 
     def _text(self) -> str:
         lines = []

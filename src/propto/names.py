@@ -14,6 +14,8 @@ Coords = Mapping[str, Any]
 
 # Names that the result of a run has for its own axes.
 RESERVED = ("chain", "draw")
+# Bytes of a name, which is that of a folder in a store.
+LONGEST = 200
 
 
 def check_names(kind: str, given: set[str], known: set[str], *, required: set[str] | None = None) -> None:
@@ -32,8 +34,17 @@ def check_variable_name(name: str) -> None:
     """Raise NameMismatchError if a variable cannot have this name in the result of a run."""
     if name in RESERVED:
         raise NameMismatchError(f"a variable cannot be called {name!r}: the result has an axis of that name")
-    if not name or "/" in name:
-        raise NameMismatchError(f"a variable cannot be called {name!r}: give it a name, without '/'")
+    _check_text("a variable", name)
+
+
+def _check_text(what: str, name: str) -> None:
+    """Raise NameMismatchError for what cannot be the name of a folder in a store, or be seen on a screen."""
+    odd = not name.isprintable() or name.startswith(".") or any(sign in name for sign in "/\\")
+    if odd or not 0 < len(name.encode("utf-8", "replace")) <= LONGEST:
+        raise NameMismatchError(
+            f"{what} cannot be called {name[:LONGEST]!r}: give it a name of up to {LONGEST} letters, "
+            "without '/', '\\' or control characters, that does not begin with '.'"
+        )
 
 
 def axes_of(name: str, ndim: int, dims: Dims) -> tuple[str, ...]:
@@ -46,6 +57,7 @@ def check_axes(shapes: Mapping[str, tuple[int, ...]], dims: Dims, coords: Coords
     check_names("variable in dims", set(dims), set(shapes), required=set())
     sizes: dict[str, tuple[int, str]] = {}
     for axis, labels in coords.items():
+        _check_text("an axis", axis)
         if np.ndim(labels) != 1:
             raise ShapeError(
                 f"coords of {axis!r} have shape {np.shape(labels)}; give one label after another"
@@ -56,6 +68,8 @@ def check_axes(shapes: Mapping[str, tuple[int, ...]], dims: Dims, coords: Coords
         axes = axes_of(name, len(shape), dims)
         if len(axes) != len(shape) or len(set(axes)) != len(axes):
             raise ShapeError(f"{name!r} has shape {shape}, but the dims {axes}: one name for each axis")
+        for axis in dims.get(name, ()):
+            _check_text("an axis", axis)
         for axis, length in zip(axes, shape, strict=True):
             what = f"{name!r} has length {length} along {axis!r}"
             known, owner = sizes.setdefault(axis, (length, what))

@@ -12,6 +12,7 @@ import numpy as np
 from propto.commands.models import Model
 from propto.commands.screen import bulleted
 from propto.errors import OptionError
+from propto.policy import harmless_lines
 from propto.pooling.checks import Check, check_table
 from propto.pooling.many_files import read_pieces
 from propto.pooling.phrases import groups
@@ -100,6 +101,6 @@ def columns_of(arguments: argparse.Namespace) -> dict[str, Any]:
 def tell(table: Table, *notes: str) -> None:
     """Say on stderr what was guessed and what looks doubtful."""
     for note in (*table.notes, *notes):
-        print(f"propto: {note}", file=sys.stderr)
+        print(f"propto: {harmless_lines(note)}", file=sys.stderr)
     for warning in table.warnings:
-        print(f"propto: warning: {warning}", file=sys.stderr)
+        print(f"propto: warning: {harmless_lines(warning)}", file=sys.stderr)

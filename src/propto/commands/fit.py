@@ -139,9 +139,11 @@ def _analyse(arguments: argparse.Namespace, pooled: Drawable) -> Decisions:
         top=arguments.top,
         price=arguments.grades,
         calibrate=arguments.calibrate,
+        bias=arguments.bias or False,
+        subsets=arguments.subsets,
         seed=arguments.seed,
     )
-    for name in ("rope", "grades", "calibration"):
+    for name in ("rope", "grades", "calibration", "bias", "subsets"):
         getattr(analysis, name, None)  # computed now, before anything is written
     return analysis
 
@@ -160,9 +162,10 @@ def _refuse(arguments: argparse.Namespace, model: Model) -> None:
         raise OptionError(
             f"{option} is integrated exactly, without MCMC; leave out --engine {arguments.engine}"
         )
-    if arguments.calibrate:
+    usual = {"--calibrate": arguments.calibrate, "--bias": arguments.bias, "--subsets": arguments.subsets}
+    for asked_for in (name for name, given in usual.items() if given):
         raise OptionError(
-            f"--calibrate is answered for normal effects without covariates; leave it out, or leave out "
+            f"{asked_for} is answered for normal effects without covariates; leave it out, or leave out "
             f"{option}"
         )
 
@@ -189,6 +192,8 @@ def asked_of_exact(arguments: argparse.Namespace) -> list[str]:
         "--top": arguments.top is not None,
         "--grades": arguments.grades is not None,
         "--calibrate": arguments.calibrate,
+        "--bias": arguments.bias,
+        "--subsets": arguments.subsets,
         "--compare-effects": arguments.compare_effects,
     }
     return [option for option, given in asked.items() if given]

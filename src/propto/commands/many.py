@@ -22,6 +22,7 @@ from propto.commands.outputs import SCHEMA_VERSION, STDOUT, Outputs, write
 from propto.commands.screen import bulleted
 from propto.errors import OptionError
 from propto.files import write_whole
+from propto.policy import harmless_cell
 from propto.pooling.many import Many, joined, pool_parts
 from propto.pooling.many_files import read_pieces
 from propto.pooling.phrases import number
@@ -99,10 +100,16 @@ def _write_groups(parts: Iterator[Many], file: TextIO) -> list[Many]:
     for part in parts:
         columns = list(part.groups.values())
         if not kept:
-            writer.writerow([part.by, *list(part.groups)[1:]])
-        writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+            writer.writerow(map(harmless_cell, [part.by, *list(part.groups)[1:]]))
+        writer.writerows(zip(*map(_cells, columns), strict=True))
         kept.append(part.without_groups())
     return kept
+
+
+def _cells(column: np.ndarray) -> list[Any]:
+    """The cells of a column, none of them a formula."""
+    cells: list[Any] = column.tolist()
+    return cells if column.dtype.kind in "biuf" else [harmless_cell(cell) for cell in cells]
 
 
 def _document(many: Many, arguments: argparse.Namespace, seconds: float) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import propto
 from propto.errors import OptionError
-from propto.files import write_text, write_whole
+from propto.files import demand_room, write_text, write_whole
+from propto.policy import harmless_cell
 from propto.pooling.analysis import Analysis
 from propto.pooling.drawing import as_tree
+from propto.versions import versions
 
 if TYPE_CHECKING:
     import xarray
@@ -83,12 +85,17 @@ class Outputs:
 
     def write(self, result: Result) -> str | None:
         """Write all that is wanted; returns where the report is."""
+        origin = {**self._source(result), "versions": versions()}
         if self.json:
-            write(self.json, json.dumps(document(result), indent=2, allow_nan=False) + "\n")
+            found = document(result)
+            found["run"] |= origin
+            write(self.json, json.dumps(found, indent=2, allow_nan=False) + "\n")
         if self.csv:
             write(self.csv, groups_csv(result))
         if self.save:
             fit = self._draws(result)
+            fit.attrs["run"] = json.dumps({**run_facts(result), **origin})
+            demand_room(Path(self.save), int(1.1 * sum(group.nbytes for group in fit.subtree)) + 2**20)
             write_whole(Path(self.save), lambda path: fit.to_netcdf(path, engine="h5netcdf"))
         return self._write_report(result) if self.report else None
 
@@ -193,12 +200,12 @@ def run_facts(result: Result) -> dict[str, Any]:
 
 
 def groups_csv(result: Result) -> str:
-    """One row a group, as CSV; numbers that do not exist are empty."""
+    """One row a group, as CSV; numbers that do not exist are empty, and no text is a formula."""
     rows = result.answer.to_dict()["groups"]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: harmless_cell(cell) for name, cell in row.items()} for row in rows)
     return text.getvalue()
 
 

@@ -94,13 +94,12 @@ def _columns(terms: str, table: pd.DataFrame) -> Columns:
     if find_spec("formulaic") is None:
         raise MissingExtraError("a formula", "formula")
     from formulaic import Formula
-    from formulaic.errors import FormulaicError
 
     try:
         matrix = Formula(terms).get_model_matrix(table, context={"np": np}, na_action="ignore")
-    except FormulaicError as error:
+        values = np.asarray(matrix, float)
+    except Exception as error:  # of the parser, and of whatever the terms ask Python for
         raise ModelError(f"{terms!r}: {_first_line(error)}{_close(error, table)}") from None
-    values = np.asarray(matrix, float)
     rows, places = np.nonzero(~np.isfinite(values))
     names = tuple(str(name) for name in matrix.columns)
     if len(rows):
@@ -142,7 +141,8 @@ def _first_line(error: Exception) -> str:
     """What the parser says, without colours."""
     import re
 
-    return re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", str(error)).strip().splitlines()[0]
+    lines = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", str(error)).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _close(error: Any, table: pd.DataFrame) -> str:
