@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from math import prod
 from typing import Any, ClassVar, Protocol
 from weakref import WeakValueDictionary
@@ -92,7 +92,17 @@ def mark_of(program: Program, data: Data) -> str:
 
 
 def lasting_mark_of(program: Program, data: Data) -> str:
-    """`mark_of` as another process would find it too: Python objects in it have no address."""
+    """`mark_of` as another process would find it too: Python objects in it have no address.
+
+    The program has to carry its mark, because what was found once is not looked for again.
+    """
+    leaves, structure = jax.tree.flatten(data)
+    return _lasting_mark(program, structure, tuple(map(jax.typeof, leaves)))
+
+
+@lru_cache(maxsize=64)
+def _lasting_mark(program: Program, structure: Any, types: tuple[Any, ...]) -> str:
+    data = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in types])
     return _mark(program, data, lambda traced: re.sub(r"0x[0-9a-f]+", "", str(traced)))
 
 

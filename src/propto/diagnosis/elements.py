@@ -45,7 +45,10 @@ def posterior(fit: DataTree) -> Dataset:
     """The draws of a fit, or an error that says what is missing."""
     draws = fit["posterior"].to_dataset() if "posterior" in getattr(fit, "children", ()) else None
     if draws is None or count(draws) == 0:
-        raise ShapeError("A fit needs a group 'posterior' with at least one variable; this has none.")
+        raise ShapeError(
+            "A fit needs a group 'posterior' with at least one variable; this has none. "
+            "(Of a run that kept no draws the group 'streamed' has R-hat and effective draws.)"
+        )
     for name, variable in draws.data_vars.items():
         if not SAMPLE_DIMS.issubset(variable.dims):
             raise ShapeError(f"Draws need the dims chain and draw; {name!r} has {variable.dims}.")
