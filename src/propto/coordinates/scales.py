@@ -23,10 +23,11 @@ LOG_CHI2 = np.pi**2 / 2
 
 
 class Scales(NamedTuple):
-    r"""The map :math:`q_j = x_j e^{w_j \cdot h} + b_j \cdot h + c_j \cdot h^2`, where h depends on the parents A.
+    r"""The map :math:`q_j = x_j e^{w_j \cdot h} + b_j \cdot h + c_j \cdot h^2`, h depending on the parents A.
 
-    It is :math:`x_A - m`, cut off at :math:`\pm r`. Parents stay as they are, :math:`q_A = x_A`. In a funnel the children's scale is an exponential of the
-    parent; in x they are free of it. The scale that minimises the Fisher divergence at each h is
+    It is :math:`x_A - m`, cut off at :math:`\pm r`. Parents stay as they are, :math:`q_A = x_A`. In a funnel
+    the children's scale is an exponential of the parent, in a banana their location is a parabola; in x they
+    are free of it. The scale that minimises the Fisher divergence at each h is
     :math:`\sqrt{\mathrm{Var}(q_j|h)/\mathrm{Var}(g_j|h)}`, so its slope follows from regressions of
     :math:`\log q_j^2` and :math:`\log g_j^2` on h, where g is the score.
 
