@@ -34,6 +34,8 @@ class Program(Protocol):
     Data are an argument of every method, never a part of the program.
     """
 
+    def __hash__(self) -> int: ...
+
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every variable, in the order of their places in the position q."""

@@ -18,8 +18,6 @@ BETTER = 0.9
 STEEPEST = 5.0
 # Beyond so many spreads of a parent scales stay as they are: a chain that far out is on its way in.
 REACH = 10.0
-# Variance of the logarithm of a squared normal variable.
-LOG_CHI2 = np.pi**2 / 2
 
 
 class Scales(NamedTuple):
