@@ -20,6 +20,7 @@ from propto.pooling.effects.empirical import estimate_effects
 from propto.pooling.effects.weights import mixture_weights
 from propto.pooling.exact import pool_exact
 from propto.pooling.findings import effects_findings
+from propto.pooling.ranks import rank
 
 RNG = np.random.default_rng(4)
 S = RNG.uniform(0.3, 1.0, 30)
@@ -234,3 +235,13 @@ def test_what_does_not_go_together():
         pool_effects(Y, S, effects="nonparametric", prior_tau="halfnormal(1)")
     with pytest.raises(OptionError, match="Known forms"):
         parse_effects("unimodal(a)")
+
+
+def test_where_the_estimate_has_no_spread_nobody_is_best_and_no_sign_is_called_sure():
+    fit = pool_effects([28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18], effects="unimodal")
+    assert fit.new_group.sd == 0
+    ranks = rank(fit, seed=1)
+    assert np.abs(ranks.prob_best - 1 / 8).max() < 5 * ranks.mcse
+    said = " ".join(effects_findings(fit))
+    assert "All effects are then the same" in said
+    assert "sure" not in said

@@ -99,7 +99,15 @@ def test_clear_orders_are_clear():
 
 
 def test_ranks_of_rows():
-    assert ranks_of(np.array([[3.0, 9.0, 5.0], [1.0, 0.0, -1.0]])).tolist() == [[3, 1, 2], [1, 2, 3]]
+    rng = np.random.default_rng(0)
+    assert ranks_of(np.array([[3.0, 9.0, 5.0], [1.0, 0.0, -1.0]]), rng).tolist() == [[3, 1, 2], [1, 2, 3]]
+
+
+def test_equal_effects_come_in_any_order():
+    """Each of the two that lead is first in half of the rows, within 5 standard errors."""
+    ranks = ranks_of(np.tile([2.0, 1.0, 2.0], (4000, 1)), np.random.default_rng(1))
+    assert (ranks[:, 1] == 3).all()
+    assert abs((ranks[:, 0] == 1).mean() - 0.5) < 5 * 0.5 / np.sqrt(4000)
 
 
 def test_the_same_seed_gives_the_same_ranks_and_another_does_not():

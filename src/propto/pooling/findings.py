@@ -87,6 +87,8 @@ def _estimated_findings(fit: EffectsFit, found: Estimate) -> list[str]:
         what = f"unimodal about {number(found.mode, few)}, with a share of {there:.2f} exactly there"
         sure = f"{int(np.sum(fit.lfsr <= _SURE))} of {len(fit.label):,}"
         signs = f"The sign of {sure} effects is sure (false with probability at most {_SURE:g})."
+    if new.sd == 0:
+        signs = "All effects are then the same: the table shows no differences, but there may be some."
     return [
         f"The distribution of effects is estimated and then taken as known: {what}; mean {mean}, sd {sd}.",
         f"So mu and tau have no intervals, and those of groups are too narrow where groups are few. {signs}",

@@ -103,7 +103,7 @@ def rank(pooled: Drawable, *, top: int | None = None, draws: int | None = None, 
     Parameters
     ----------
     pooled
-        A pooled result of any model. Where several effects are zero, any of their orders may come.
+        A pooled result of any model. Where several effects are equal, any of their orders may come.
     top
         How many groups count as the top; by default a tenth of them, at least 1.
     draws
@@ -141,7 +141,7 @@ def rank(pooled: Drawable, *, top: int | None = None, draws: int | None = None, 
     done = 0
     shuffle = np.random.default_rng([seed, 1])
     for theta in blocks(pooled, count, seed):
-        ranks = ranks_of(_untied(theta, shuffle))
+        ranks = ranks_of(theta, shuffle)
         kept[done : done + len(ranks)] = ranks
         best += (ranks == 1).sum(axis=0)
         leading += (ranks <= top).sum(axis=0)
@@ -166,15 +166,12 @@ def rank(pooled: Drawable, *, top: int | None = None, draws: int | None = None, 
     )
 
 
-def _untied(theta: Floats, rng: np.random.Generator) -> Floats:
-    """Effects that are zero put in any order, between those below and those above."""
-    zero = theta == 0
-    return np.where(zero, np.finfo(float).tiny * rng.random(theta.shape), theta) if zero.any() else theta
-
-
-def ranks_of(theta: Floats) -> NDArray[np.int32]:
-    """The rank of every column in each row; 1 for the largest."""
+def ranks_of(theta: Floats, rng: np.random.Generator) -> NDArray[np.int32]:
+    """The rank of every column in each row, 1 for the largest; equal effects in any order."""
     order = np.argsort(-theta, axis=1)
+    ordered = np.take_along_axis(theta, order, axis=1)
+    if (ordered[:, 1:] == ordered[:, :-1]).any():
+        order = np.lexsort((rng.random(theta.shape), -theta), axis=1)
     ranks = np.empty(theta.shape, dtype=np.int32)
     np.put_along_axis(ranks, order, np.arange(1, theta.shape[1] + 1, dtype=np.int32)[None], axis=1)
     return ranks
