@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import propto as pp
-from propto.errors import DensityError, ModelError, TableError, TableProblem, WorkerError
+from propto.errors import DensityError, ModelError, OptionError, TableError, TableProblem, WorkerError
 from propto.run import cluster, parcels
 from propto.run.cluster import Team
 from propto.run.parcels import Parcel
@@ -119,6 +119,16 @@ def test_a_parcel_is_used_as_it_is_where_it_was_made():
 def processes():
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
         yield executor
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="needs a system that forks")
+def test_forked_processes_are_refused_before_they_hang():
+    density = pp.Density(lambda x: -0.5 * x**2, {"x": pp.real()})
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as executor,
+        pytest.raises(OptionError, match="get_context"),
+    ):
+        pp.sample(density, executor=executor, progress=False)
 
 
 def test_a_parcel_is_sent_to_each_process_once(processes, monkeypatch):

@@ -287,6 +287,12 @@ def _executor(executor: Executor | None, threads: int | None, density: Density, 
         return stack.enter_context(ThreadPoolExecutor(workers))
     if threads is not None:
         raise OptionError("give threads or an executor, not both: an executor has its own number of workers")
+    context = getattr(executor, "_mp_context", None)
+    if context is not None and context.get_start_method() == "fork":
+        raise OptionError(
+            "processes that are forked from one that uses JAX hang; give the executor "
+            "mp_context=multiprocessing.get_context('spawn')"
+        )
     return executor if isinstance(executor, ThreadPoolExecutor) else stack.enter_context(Team(executor))
 
 
