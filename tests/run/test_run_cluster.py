@@ -197,10 +197,9 @@ def assert_same(one, other):
             np.testing.assert_array_equal(one[group][name].values, other[group][name].values, err_msg=name)
 
 
-def programs():
-    from propto import compiled
-
-    return len(compiled._programs)
+def programs(client):
+    """How many programs each worker has compiled; a lambda, because workers cannot import the tests."""
+    return client.run(lambda: len(__import__("propto.compiled").compiled._programs))
 
 
 @pytest.mark.slow
@@ -212,11 +211,11 @@ def test_a_cluster_draws_the_same_and_compiles_and_receives_once(client, monkeyp
     assert pp.diagnose(here).status == pp.diagnose(there).status
     facts = ("sampler", "draws", "chains", "gradients_warmup", "superchains", "interrupted")
     assert {name: here.attrs[name] for name in facts} == {name: there.attrs[name] for name in facts}
-    before = client.run(programs)
+    before = programs(client)
     assert max(before.values()) >= 1
     monkeypatch.setattr(Parcel, "sent", None)  # nothing is sent a second time
     assert_same(here, pp.sample(density, executor=executor, chunk_size=11, **OPTIONS))
-    assert client.run(programs) == before
+    assert programs(client) == before
 
 
 def test_a_models_errors_come_home(client):

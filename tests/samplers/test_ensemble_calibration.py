@@ -44,14 +44,14 @@ def scalars(values):
     return np.concatenate([np.stack([mu, log_tau, theta.mean(-1), spread], axis=-1), theta], axis=-1)
 
 
-FITS, DRAWS, RANKED, BINS = 110, 12, 120, 11
+FITS, DRAWS, RANKED, BINS = 110, 12, 54, 11
 
 
 @pytest.mark.parametrize("errors", ERRORS.values(), ids=ERRORS.keys())
 def test_ranks_of_the_truth_are_uniform(errors):
     """Simulation-based calibration: over data from the prior, the truth is a draw from the posterior.
 
-    Ranked among the last draws of 120 chains, which are independent once warm-up is over.
+    Ranked among the last draws of 54 chains, which are independent once warm-up is over.
 
     References
     ----------

@@ -137,7 +137,7 @@ def test_missing_observations_are_calibrated():
         drawn = np.column_stack([fit["beta"], fit["sigma"], fit["y_missing"]])
         ranks.append((drawn < true).sum(axis=0))
     names = ("beta[0]", "beta[1]", "sigma", *(f"y[{k}]" for k in away))
-    found = Calibration(names, np.array(ranks), 128)
+    found = Calibration(names, np.array(ranks), 64)
     assert found.is_calibrated, str(found)
 
 

@@ -178,7 +178,7 @@ def test_starts_without_density_are_counted_and_explained():
         pp.factor("above", jnp.where(x > 0, 0.0, -jnp.inf))
 
     found = pp.check(pp.Model(model).given())
-    assert 40 < found.undefined < 90
+    assert 18 < found.undefined < 46  # half of 64, within 3.5 standard deviations
     assert found.reason.startswith("the factor 'above' is -inf")
     assert np.isfinite(found.log_densities).all()
     assert found.is_fine

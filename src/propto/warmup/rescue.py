@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 # The share of chains that may lie above the one with which all are compared: of so few, chance is no excuse.
-BEST = 0.05
+BEST = 0.03
 # In whitened coordinates no place counts as wider, though the density be flat there.
 WIDEST = 1e6
 # Standard deviations from the median to the outer tenth of a normal distribution.
@@ -30,7 +30,7 @@ def astray(
     The log mass of the place where a chain moves is the mean over its draws of log p plus the entropy of a
     Gaussian whose scores are as large, :math:`-\tfrac12 \sum_i \log g_i^2`: scores tell how wide a
     place is even of a chain that hardly moves, so that neither the neck of a funnel is taken for its bulk nor
-    its mouth for a place of no importance. All are compared with the third best of 64 chains.
+    its mouth for a place of no importance. All are compared with the second best of 64 chains.
 
     Parameters
     ----------

@@ -68,12 +68,12 @@ def expanding(transitions: int) -> tuple[Stage, ...]:
 
 
 def with_trials(transitions: int) -> tuple[Stage, ...]:
-    """Chains come in, then windows for the coordinates, trials of numbers of steps and a last step size.
+    """Scouts settle the coordinates, then all chains; trials of numbers of steps, and a last step size.
 
     Examples
     --------
     >>> [stage.length for stage in with_trials(160)]
-    [4, 6, 8, 12, 12, 12, 12, 12, 12, 12, 10, 8, 8, 8, 8, 8, 8]
+    [4, 6, 8, 12, 12, 12, 12, 12, 10, 12, 12, 8, 8, 8, 8, 8, 8]
     """
     after = min(TRIAL, transitions // 10)
     together = min(TOGETHER, transitions // 8)
